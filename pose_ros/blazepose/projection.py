@@ -1,0 +1,71 @@
+"""From the crop to the image, and from a mirror image to the received one.
+
+ref: LandmarkLetterboxRemovalCalculator, LandmarkProjectionCalculator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from pose_ros.blazepose.datatypes import (
+    Crop,
+    Detection,
+    Float32Array,
+    ImageSize,
+    Pose,
+    Roi,
+)
+from pose_ros.blazepose.trigonometry import sin_cos
+
+
+def project_landmarks(
+    landmarks_px: Float32Array, crop: Crop, image_size: ImageSize
+) -> Float32Array:
+    """Return landmarks (K, 3) in image px from landmarks (K, 3) in crop px; z is on x's scale."""
+    rect = crop.roi.normalized(image_size)
+    x, y, z = landmarks_px.T / np.float32(crop.tensor.shape[-1])
+    left, top = crop.padding
+    one, half = np.float32(1), np.float32(0.5)
+    x = (x - left) / (one - (left + left)) - half
+    y = (y - top) / (one - (top + top)) - half
+    z = z / (one - (left + left))
+    sin, cos = sin_cos(rect.rotation_rad)
+    width, height = np.float32(image_size.width_px), np.float32(image_size.height_px)
+    x_px = ((cos * x - sin * y) * rect.width + rect.x_center) * width
+    y_px = ((sin * x + cos * y) * rect.height + rect.y_center) * height
+    return np.stack([x_px, y_px, z * rect.width * width], axis=1)
+
+
+def mirror_roi(roi: Roi, width_px: int) -> Roi:
+    """Return the ROI as seen in the mirror image of the given width."""
+    x, y = roi.center_px
+    return Roi(np.array([width_px - 1 - x, y]), roi.size_px, -roi.rotation_rad)
+
+
+def mirror_pose(pose: Pose, width_px: int) -> Pose:
+    """Return the pose as seen in the mirror image; names keep the person's own left and right."""
+    world, mask, detection = pose.world_landmarks_m, pose.mask, pose.detection
+    return dataclasses.replace(
+        pose,
+        landmarks_px=_mirror_points(pose.landmarks_px, width_px),
+        auxiliary_px=_mirror_points(pose.auxiliary_px, width_px),
+        roi=mirror_roi(pose.roi, width_px),
+        next_roi=mirror_roi(pose.next_roi, width_px),
+        detection=None if detection is None else _mirror_detection(detection, width_px),
+        world_landmarks_m=None if world is None else world * np.array([-1, 1, 1], np.float32),
+        mask=None if mask is None else mask[:, ::-1],
+    )
+
+
+def _mirror_points(points_px: Float32Array, width_px: int) -> Float32Array:
+    mirrored = points_px.copy()
+    mirrored[:, 0] = (width_px - 1) - mirrored[:, 0]
+    return mirrored
+
+
+def _mirror_detection(detection: Detection, width_px: int) -> Detection:
+    xmin, ymin, xmax, ymax = detection.box_px
+    box_px = np.array([width_px - 1 - xmax, ymin, width_px - 1 - xmin, ymax], np.float32)
+    return Detection(detection.score, box_px, _mirror_points(detection.keypoints_px, width_px))

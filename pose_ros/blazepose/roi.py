@@ -1,0 +1,46 @@
+"""The region of interest from two alignment points.
+
+The pose graph turns a centre point and a point on the circle around the person into a rotated
+square, both for a detection's keypoints and for the auxiliary landmarks of the frame before.
+ref: AlignmentPointsRectsCalculator, RectTransformationCalculator (square_long).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pose_ros.blazepose.datatypes import Float32Array, ImageSize, NormalizedRect, Roi
+from pose_ros.blazepose.trigonometry import atan2
+
+
+def _rotation(delta_px: Float32Array) -> np.float32:
+    """Return the rotation that turns up (0, -1) onto `delta_px`, in [-pi, pi)."""
+    rotation = float(np.float32(math.pi / 2) - atan2(-delta_px[1], delta_px[0]))
+    turns = math.floor((rotation + math.pi) / (2 * math.pi))
+    return np.float32(rotation - 2 * math.pi * turns)
+
+
+def roi_from_points(points_px: Float32Array, scale: float, image_size: ImageSize) -> Roi | None:
+    """Return the square around the circle, `scale` times larger; None for an empty circle.
+
+    `points_px` (2, 2) are the circle's centre, and the point on it that is up.
+    """
+    width, height = np.float32(image_size.width_px), np.float32(image_size.height_px)
+    center_px, circle_px = points_px
+    delta_px = circle_px - center_px
+    size_px = np.float32(
+        2.0 * float(np.sqrt(delta_px[0] * delta_px[0] + delta_px[1] * delta_px[1]))
+    )
+    if not (np.isfinite(size_px) and np.isfinite(center_px).all() and size_px > 0):
+        return None
+    long_px = max(size_px / width * width, size_px / height * height)
+    rect = NormalizedRect(
+        center_px[0] / width,
+        center_px[1] / height,
+        long_px / width * np.float32(scale),
+        long_px / height * np.float32(scale),
+        _rotation(delta_px),
+    )
+    return Roi.from_normalized(rect, image_size)

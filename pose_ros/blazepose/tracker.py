@@ -1,0 +1,199 @@
+"""The pose tracker: detector on the first image, then landmarks and the next ROI from them.
+
+ref: pose_landmark_upper_body_cpu.pbtxt, pose_landmark_cpu.pbtxt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pose_ros.blazepose.crop import crop_roi, size_of
+from pose_ros.blazepose.datatypes import (
+    Detection,
+    ImageArray,
+    ImageSize,
+    Pose,
+    Roi,
+)
+from pose_ros.blazepose.detector import Detector
+from pose_ros.blazepose.errors import ImageError, OptionError
+from pose_ros.blazepose.landmarker import Landmarker
+from pose_ros.blazepose.models import MODELS
+from pose_ros.blazepose.options import PoseTrackerOptions, option_specs
+from pose_ros.blazepose.projection import mirror_pose, mirror_roi, project_landmarks
+from pose_ros.blazepose.roi import roi_from_points
+from pose_ros.blazepose.smoothing import PoseSmoother
+
+FRAME_NS = 33_333_000
+MAX_GAP_NS = 2 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """All that the tracker remembers from one image to the next."""
+
+    smoother: PoseSmoother
+    roi: Roi | None = None
+    person_id: int | None = None
+    image_size: ImageSize | None = None
+    timestamp_ns: int | None = None
+    filter_time_ns: int = 0
+
+
+class PoseTracker:
+    """Tracks one person through a sequence of images.
+
+    `models_dir` holds the model files and their manifest (None: the source tree's `models/`).
+    Raises ModelFileError, ModelShapeError or OptionError when the models cannot be loaded.
+    """
+
+    def __init__(self, options: PoseTrackerOptions, models_dir: Path | None = None) -> None:
+        self._options = options
+        self._model = MODELS[options.model]
+        self._detector = Detector(self._model.detector, options, models_dir)
+        self._landmarker = Landmarker(self._model, options, models_dir)
+        self._state = self._fresh_state()
+        self._persons = 0
+        self._time_jumps = 0
+
+    @property
+    def options(self) -> PoseTrackerOptions:
+        """The options in force."""
+        return self._options
+
+    @property
+    def time_jumps(self) -> int:
+        """How often a time stamp went backwards, or more than 2 s forward, and state was lost."""
+        return self._time_jumps
+
+    def reset(self) -> None:
+        """Forget the person, the filters and the time."""
+        self._state = self._fresh_state()
+
+    def configure(self, options: PoseTrackerOptions) -> None:
+        """Change live options between two images; OptionError if one needs a new tracker."""
+        specs = option_specs(PoseTrackerOptions)
+        changed = {
+            name for name in specs if getattr(options, name) != getattr(self._options, name)
+        }
+        for name in changed:
+            if name == "model" or not specs[name].live:
+                raise OptionError(f"{name} cannot change on a running tracker; make a new one")
+        self._options = options
+        if changed & {"mirrored_input", "static_image_mode"}:
+            self.reset()
+        elif "smooth_landmarks" in changed:
+            self._state = replace(self._state, smoother=self._fresh_state().smoother)
+
+    def track(
+        self, image: ImageArray, timestamp_ns: int, roi: Roi | None = None
+    ) -> tuple[Pose, ...]:
+        """Return the poses in an RGB image (H, W, 3) uint8; an empty tuple if there is none.
+
+        `timestamp_ns` drives the filters: a stamp that is zero or equal to the last one counts as
+        a frame of 33.333 ms; a stamp that goes backwards or jumps by more than 2 s starts afresh.
+        `roi` replaces the tracked or detected ROI for this image. Raises ImageError.
+        """
+        check_image(image)
+        if not self._options.mirrored_input:
+            pose = self._track(image, timestamp_ns, roi)
+            return () if pose is None else (pose,)
+        width_px = image.shape[1]
+        mirrored = np.asarray(cv2.flip(image, 1), np.uint8)
+        pose = self._track(mirrored, timestamp_ns, roi and mirror_roi(roi, width_px))
+        return () if pose is None else (mirror_pose(pose, width_px),)
+
+    def _track(self, image: ImageArray, timestamp_ns: int, roi: Roi | None) -> Pose | None:
+        state = self._advance(size_of(image), timestamp_ns)
+        roi, detection = self._find_roi(image, roi or state.roi)
+        pose, smoother = None, state.smoother
+        if roi is not None:
+            pose, smoother = self._predict(image, roi, detection, state)
+        if pose is None:
+            self._state = replace(
+                state, roi=None, person_id=None, smoother=self._fresh_state().smoother
+            )
+        else:
+            self._state = replace(
+                state, roi=pose.next_roi, person_id=pose.person_id, smoother=smoother
+            )
+        return pose
+
+    def _advance(self, size: ImageSize, timestamp_ns: int) -> _State:
+        """Return the state that this image starts from, its time moved on."""
+        state = self._state
+        if self._options.static_image_mode or state.image_size not in (None, size):
+            state = self._fresh_state()
+        last_ns, step_ns = state.timestamp_ns, FRAME_NS
+        if last_ns is not None and timestamp_ns not in (0, last_ns):
+            step_ns = timestamp_ns - last_ns
+        if not 0 < step_ns <= MAX_GAP_NS:
+            self._time_jumps += 1
+            state, step_ns = self._fresh_state(), FRAME_NS
+        return replace(
+            state,
+            image_size=size,
+            timestamp_ns=timestamp_ns or state.timestamp_ns,
+            filter_time_ns=state.filter_time_ns + step_ns,
+        )
+
+    def _find_roi(self, image: ImageArray, roi: Roi | None) -> tuple[Roi | None, Detection | None]:
+        """Return the ROI that is known, or the one of a new detection."""
+        if roi is not None:
+            return roi, None
+        detection = self._detector.detect(image, self._options.min_detection_confidence)
+        if detection is None:
+            return None, None
+        points_px = detection.keypoints_px[list(self._model.roi_keypoints)]
+        return roi_from_points(points_px, self._model.roi_scale, size_of(image)), detection
+
+    def _predict(
+        self, image: ImageArray, roi: Roi, detection: Detection | None, state: _State
+    ) -> tuple[Pose | None, PoseSmoother]:
+        """Return the pose in the ROI, None if there is none, and the smoother after it."""
+        crop = crop_roi(image, roi, self._model.input_size)
+        found = self._landmarker.predict(crop, self._options.min_tracking_confidence)
+        if found is None:
+            return None, state.smoother
+        size, smoother, count = size_of(image), state.smoother, len(self._model.topology)
+        points_px = project_landmarks(found.landmarks_px, crop, size)
+        landmarks_px, auxiliary_px = points_px[:count], points_px[list(self._model.auxiliary)]
+        if self._options.smooth_landmarks and not self._options.static_image_mode:
+            landmarks_px, auxiliary_px, smoother = smoother.apply(
+                landmarks_px, auxiliary_px, size, state.filter_time_ns
+            )
+        next_roi = roi_from_points(auxiliary_px[:, :2], self._model.roi_scale, size)
+        if next_roi is None:
+            return None, smoother
+        pose = Pose(
+            landmarks_px=landmarks_px,
+            visibility=found.visibility[:count],
+            presence=found.presence[:count],
+            auxiliary_px=auxiliary_px,
+            score=found.score,
+            roi=roi,
+            next_roi=next_roi,
+            person_id=self._next_person() if state.person_id is None else state.person_id,
+            detection=detection,
+        )
+        return pose, smoother
+
+    def _fresh_state(self) -> _State:
+        return _State(PoseSmoother.fresh(self._model.smoothing))
+
+    def _next_person(self) -> int:
+        self._persons += 1
+        return self._persons
+
+
+def check_image(image: ImageArray) -> None:
+    """Raise ImageError unless the image is (H, W, 3) uint8 with at least one pixel."""
+    shape, dtype = np.shape(image), getattr(image, "dtype", type(image).__name__)
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+        raise ImageError(
+            f"image has shape {shape} and type {dtype}; allowed is (height, width, 3) uint8, RGB"
+        )

