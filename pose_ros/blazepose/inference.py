@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,9 @@ import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array
 from pose_ros.blazepose.errors import ModelFileError, ModelShapeError, OptionError, PoseError
+from pose_ros.blazepose.models import model_path
 from pose_ros.blazepose.options import PoseTrackerOptions
 
-MANIFEST = "manifest.json"
-_SOURCE_TREE_MODELS = Path(__file__).resolve().parents[2] / "models"
 _AUTOMATIC_THREADS = 1
 _LOGIT_LIMIT = 100.0
 
@@ -37,8 +34,7 @@ class OnnxModel:
         options: PoseTrackerOptions,
         models_dir: Path | None = None,
     ) -> None:
-        path = (models_dir or _SOURCE_TREE_MODELS) / file
-        check_file(path)
+        path = model_path(file, models_dir)
         self._session = _open_session(path, options)
         _check_shapes(path, self._session.get_inputs(), inputs)
         _check_shapes(path, self._session.get_outputs(), outputs)
@@ -54,40 +50,13 @@ class OnnxModel:
 def sigmoid(logits: Float32Array) -> Float32Array:
     """Return 1 / (1 + exp(-x)) in float32 steps, with a correctly rounded exponential.
 
-    Logits are clipped to +-100 as the detector's graph does; further out the result is 0 or 1.
+    Logits are clipped to +-100 as the detector's graph does; below -88 the result is 0.
     """
     clipped = np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT).astype(np.float64)
-    result: Float32Array = np.float32(1) / (np.float32(1) + np.exp(-clipped).astype(np.float32))
+    with np.errstate(over="ignore"):
+        exponential = np.exp(-clipped).astype(np.float32)
+    result: Float32Array = np.float32(1) / (np.float32(1) + exponential)
     return result
-
-
-def check_file(path: Path) -> None:
-    """Raise ModelFileError unless the file and its manifest are there and the sha256 agrees."""
-    expected = _manifest(path.parent).get(path.name, {}).get("sha256")
-    if expected is None:
-        raise ModelFileError(f"{path} has no sha256 in {path.parent / MANIFEST}")
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelFileError(f"model file {path} cannot be read: {error.strerror}") from error
-    if found != expected:
-        raise ModelFileError(
-            f"model file {path} is damaged or was replaced: its sha256 is {found}, "
-            f"the manifest says {expected}"
-        )
-
-
-def _manifest(models_dir: Path) -> dict[str, Any]:
-    path = models_dir / MANIFEST
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelFileError(f"model manifest {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ModelFileError(f"model manifest {path} is not valid JSON: {error}") from error
-    if not isinstance(entries, dict):
-        raise ModelFileError(f"model manifest {path} is not a table of files")
-    return entries
 
 
 def _open_session(path: Path, options: PoseTrackerOptions) -> Any:  # noqa: ANN401

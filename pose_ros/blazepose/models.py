@@ -1,10 +1,21 @@
-"""The MODELS table: everything that differs between the pose models, one row each."""
+"""The MODELS table: everything that differs between the pose models, one row each.
+
+Also the check that a model's files are the ones that were published.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from pose_ros.blazepose.errors import ModelFileError
 from pose_ros.blazepose.topology import UPPER_BODY, Topology
+
+MANIFEST = "manifest.json"
+_SOURCE_TREE = Path(__file__).resolve().parents[2] / "models"
 
 
 @dataclass(frozen=True)
@@ -64,3 +75,50 @@ MODELS = {
         smoothing=RelativeVelocity(),
     ),
 }
+
+
+def check_model(name: str, models_dir: Path | None = None) -> None:
+    """Raise ModelFileError unless all files of a model are there and undamaged."""
+    model = MODELS[name]
+    for file in (model.detector.file, model.file):
+        model_path(file, models_dir)
+
+
+def model_path(file: str, models_dir: Path | None = None) -> Path:
+    """Return the path of a model file whose sha256 is the manifest's; else ModelFileError.
+
+    `models_dir` None means the `models/` folder of the source tree.
+    """
+    path = (models_dir or _SOURCE_TREE) / file
+    entry = _manifest(path.parent).get(file)
+    if not isinstance(entry, dict) or "sha256" not in entry:
+        raise ModelFileError(f"model file {path} has no sha256 in {path.parent / MANIFEST}")
+    _check_sha256(path, entry["sha256"])
+    for data_file, sha256 in entry.get("data_files", {}).items():
+        _check_sha256(path.parent / data_file, sha256)
+    return path
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelFileError(f"model file {path} cannot be read: {error.strerror}") from error
+    if found != expected:
+        raise ModelFileError(
+            f"model file {path} is damaged or was replaced: its sha256 is {found}, "
+            f"the manifest says {expected}"
+        )
+
+
+def _manifest(models_dir: Path) -> dict[str, Any]:
+    path = models_dir / MANIFEST
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileError(f"model manifest {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelFileError(f"model manifest {path} is not valid JSON: {error}") from error
+    if not isinstance(entries, dict):
+        raise ModelFileError(f"model manifest {path} is not a table of files")
+    return entries

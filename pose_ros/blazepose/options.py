@@ -16,16 +16,14 @@ Value = Union[bool, int, float, str, "tuple[str, ...]"]
 class OptionSpec:
     """What is allowed for one option, and what it means.
 
-    `live` options can change on a running tracker or node; `parameter` is False for options
-    that exist for tests of parity only and are never offered to users of the node.
+    A `fixed` option shapes the node's connections: it can change only while they are not made.
     """
 
     description: str
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[Value, ...] | None = None
-    live: bool = False
-    parameter: bool = True
+    fixed: bool = False
 
     def allowed(self, kind: str) -> str:
         """Return the allowed values in words."""
@@ -100,37 +98,31 @@ class PoseTrackerOptions(Options):
         "upper_body",
         "Landmark model.",
         choices=tuple(MODELS),
-        live=True,
     )
     static_image_mode: bool = option(
         False,
         "Treat every image as unrelated to the one before: detect each time, no smoothing.",
-        live=True,
     )
     min_detection_confidence: float = option(
         0.5,
         "Smallest score of the person detector that counts as a detection.",
         minimum=0.0,
         maximum=1.0,
-        live=True,
     )
     min_tracking_confidence: float = option(
         0.5,
         "The landmark model's pose score must be above this, else the pose counts as lost.",
         minimum=0.0,
         maximum=1.0,
-        live=True,
     )
     smooth_landmarks: bool = option(
         True,
         "Filter landmarks over time to reduce jitter; never in static image mode.",
-        live=True,
     )
     mirrored_input: bool = option(
         False,
         "The image is a mirror image (selfie view): left and right landmarks are given as the "
         "person's own.",
-        live=True,
     )
     intra_op_threads: int = option(
         0,

@@ -30,9 +30,8 @@ def roi_from_points(points_px: Float32Array, scale: float, image_size: ImageSize
     width, height = np.float32(image_size.width_px), np.float32(image_size.height_px)
     center_px, circle_px = points_px
     delta_px = circle_px - center_px
-    size_px = np.float32(
-        2.0 * float(np.sqrt(delta_px[0] * delta_px[0] + delta_px[1] * delta_px[1]))
-    )
+    x, y = delta_px
+    size_px = np.sqrt(x * x + y * y) * np.float32(2)
     if not (np.isfinite(size_px) and np.isfinite(center_px).all() and size_px > 0):
         return None
     long_px = max(size_px / width * width, size_px / height * height)

@@ -20,7 +20,7 @@ from pose_ros.blazepose.datatypes import (
     Roi,
 )
 from pose_ros.blazepose.detector import Detector
-from pose_ros.blazepose.errors import ImageError, OptionError
+from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.landmarker import Landmarker
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.options import PoseTrackerOptions, option_specs
@@ -30,6 +30,9 @@ from pose_ros.blazepose.smoothing import PoseSmoother
 
 FRAME_NS = 33_333_000
 MAX_GAP_NS = 2 * 10**9
+
+_LOADED = {"model", "providers", "intra_op_threads"}
+_UNRELATED = {"mirrored_input", "static_image_mode"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,11 @@ class PoseTracker:
     """
 
     def __init__(self, options: PoseTrackerOptions, models_dir: Path | None = None) -> None:
-        self._options = options
-        self._model = MODELS[options.model]
-        self._detector = Detector(self._model.detector, options, models_dir)
-        self._landmarker = Landmarker(self._model, options, models_dir)
-        self._state = self._fresh_state()
+        self._models_dir = models_dir
         self._persons = 0
         self._time_jumps = 0
+        self._options = options
+        self._load(options)
 
     @property
     def options(self) -> PoseTrackerOptions:
@@ -75,19 +76,30 @@ class PoseTracker:
         self._state = self._fresh_state()
 
     def configure(self, options: PoseTrackerOptions) -> None:
-        """Change live options between two images; OptionError if one needs a new tracker."""
-        specs = option_specs(PoseTrackerOptions)
+        """Change options between two images; the state lives on where it still has a meaning.
+
+        Another model, runtime or kind of input starts afresh. Raises what the constructor raises,
+        and then changes nothing.
+        """
+        names = option_specs(PoseTrackerOptions)
         changed = {
-            name for name in specs if getattr(options, name) != getattr(self._options, name)
+            name for name in names if getattr(options, name) != getattr(self._options, name)
         }
-        for name in changed:
-            if name == "model" or not specs[name].live:
-                raise OptionError(f"{name} cannot change on a running tracker; make a new one")
+        if changed & _LOADED:
+            self._load(options)
         self._options = options
-        if changed & {"mirrored_input", "static_image_mode"}:
+        if changed & _UNRELATED:
             self.reset()
         elif "smooth_landmarks" in changed:
             self._state = replace(self._state, smoother=self._fresh_state().smoother)
+
+    def _load(self, options: PoseTrackerOptions) -> None:
+        model = MODELS[options.model]
+        detector = Detector(model.detector, options, self._models_dir)
+        landmarker = Landmarker(model, options, self._models_dir)
+        self._options, self._model = options, model
+        self._detector, self._landmarker = detector, landmarker
+        self.reset()
 
     def track(
         self, image: ImageArray, timestamp_ns: int, roi: Roi | None = None

@@ -1,0 +1,75 @@
+"""The camera as a pinhole: pixels to rays and back, in its optical frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pose_ros.blazepose.datatypes import Float64Array, ImageSize
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A pinhole camera: x right, y down, z forward; whole pixel numbers are pixel centres.
+
+    Focal lengths `fx` and `fy` and principal point `cx`, `cy` are in px of an image of
+    `image_size`. `is_calibrated` is False for an assumed field of view, which is good enough to
+    show something in 3D but not to measure.
+    """
+
+    image_size: ImageSize
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    is_calibrated: bool
+
+    @classmethod
+    def from_matrix(
+        cls,
+        k: npt.ArrayLike,
+        image_size: ImageSize,
+        window_size: ImageSize,
+        offset_px: tuple[float, float] = (0.0, 0.0),
+    ) -> Camera | None:
+        """Return the camera of an intrinsic matrix, (9,) or (3, 3), that fits the image.
+
+        The image shows the part of the calibrated picture that starts at `offset_px` and measures
+        `window_size`; where it has another size (binned, resized) the matrix is scaled. A window
+        of no size counts as the image's own. None if the matrix is not a calibration: all zero,
+        as uncalibrated cameras send it, not finite, or without a positive focal length.
+        """
+        matrix = np.asarray(k, np.float64).reshape(3, 3)
+        focal_px, center_px = matrix[[0, 1], [0, 1]], matrix[:2, 2]
+        if not (np.isfinite(matrix).all() and (focal_px > 0).all()):
+            return None
+        scale = np.divide(image_size, window_size if all(window_size) else image_size)
+        # Resizing keeps the edges of the picture in place, which lie half a pixel outside.
+        fx, fy = (focal_px * scale).tolist()
+        cx, cy = ((center_px - offset_px + 0.5) * scale - 0.5).tolist()
+        return cls(image_size, fx, fy, cx, cy, is_calibrated=True)
+
+    @classmethod
+    def from_hfov(cls, image_size: ImageSize, hfov_rad: float) -> Camera:
+        """Return a camera of square pixels with an assumed horizontal field of view below pi."""
+        width_px, height_px = image_size
+        focal_px = width_px / 2 / math.tan(hfov_rad / 2)
+        center_px = (width_px - 1) / 2, (height_px - 1) / 2
+        return cls(image_size, focal_px, focal_px, *center_px, is_calibrated=False)
+
+    def rays(self, points_px: npt.ArrayLike) -> Float64Array:
+        """Return where the rays through pixels (n, 2) meet the plane z = 1: (n, 3)."""
+        points_px = np.asarray(points_px, np.float64)
+        plane = (points_px - (self.cx, self.cy)) / (self.fx, self.fy)
+        return np.column_stack((plane, np.ones(len(plane))))
+
+    def project(self, points_m: npt.ArrayLike) -> Float64Array:
+        """Return the pixels (n, 2) of points (n, 3) in the optical frame; NaN where z <= 0."""
+        points_m = np.asarray(points_m, np.float64)
+        depth_m = np.where(points_m[:, 2:] > 0, points_m[:, 2:], np.nan)
+        points_px: Float64Array = points_m[:, :2] / depth_m * (self.fx, self.fy)
+        points_px += (self.cx, self.cy)
+        return points_px

@@ -1,0 +1,312 @@
+"""The pose node: images in; landmarks, markers and annotated images out."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import SetBool, Trigger
+
+from pose_ros import spinning
+from pose_ros.blazepose.errors import ImageError, OptionError, PoseError
+from pose_ros.blazepose.models import check_model
+from pose_ros.diagnostics import Diagnostics, silence_sentence
+from pose_ros.lifecycle import OwningLifecycleNode, transition
+from pose_ros.messages import LANDMARK_NAMES, OUTPUTS, Output
+from pose_ros.parameters import (
+    changed_parameters,
+    declare_options,
+    fixed_change,
+    with_parameters,
+)
+from pose_ros.processing import FrameProcessor, stamp_to_ns
+from pose_ros.share import share_path
+from pose_ros.worker import NewestWorker
+
+_RELIABLE = ReliabilityPolicy.RELIABLE
+_LATCHED = DurabilityPolicy.TRANSIENT_LOCAL
+QOS = {
+    "data": QoSProfile(depth=10, reliability=_RELIABLE),
+    "image": QoSProfile(depth=1, reliability=_RELIABLE),
+    "latched": QoSProfile(depth=1, reliability=_RELIABLE, durability=_LATCHED),
+}
+_IMAGE_TYPES = {"raw": (Image, ""), "compressed": (CompressedImage, "/compressed")}
+_REPORT_PERIOD_S = 1.0
+_LOG_PERIOD_S = 5.0
+
+
+class PoseNode(OwningLifecycleNode):
+    """Finds the person in a camera's images; its interface is described in the README.
+
+    The executor's thread takes messages and requests and puts the newest image into the worker's
+    slot. The worker's thread does the rest; it alone uses the processor while the node is active.
+    Raises OptionError for a parameter value that is not allowed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("pose")
+        self._options = declare_options(self)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._diagnostics = Diagnostics()
+        self._processor: FrameProcessor | None = None
+        self._camera_info: CameraInfo | None = None
+        self._enabled = True
+        self._restart = False
+        self._last_image_s = 0.0
+        self._silence_told = False
+
+    @property
+    def autostart(self) -> bool:
+        """Whether the node is to be brought up by its own process."""
+        return self._options.autostart
+
+    # Lifecycle
+
+    @transition
+    def on_configure(self) -> None:
+        """Load the models, advertise topics and services."""
+        self._processor = FrameProcessor(self._options, self._models_dir, self._diagnostics)
+        owned = self.while_configured
+        owned.callback(setattr, self, "_processor", None)
+        self._publishers_of = {
+            output: self.create_lifecycle_publisher(
+                output.message_type, f"~/{output.name}", QOS[output.qos]
+            )
+            for output in (*OUTPUTS, LANDMARK_NAMES)
+        }
+        for publisher in self._publishers_of.values():
+            owned.callback(self.destroy_lifecycle_publisher, publisher)
+        for service in (
+            self.create_service(SetBool, "~/enable", self._on_enable),
+            self.create_service(Trigger, "~/reset", self._on_reset),
+        ):
+            owned.callback(self.destroy_service, service)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Enable the publishers, then subscribe."""
+        super().on_activate(state)
+        return self._activate(state)
+
+    @transition
+    def _activate(self) -> None:
+        self._publish_names()
+        self._restart = True
+        worker = NewestWorker(self._process, "pose_worker")
+        self.while_active.callback(worker.stop)
+        self._subscribe(worker)
+        self._start_reports()
+        topic, model = self._image_topic, self._options.model
+        self.get_logger().info(f"waits for images on {topic}; model {model}")
+
+    def _subscribe(self, worker: NewestWorker[Image | CompressedImage]) -> None:
+        options = self._options
+        message_type, suffix = _IMAGE_TYPES[options.image_transport]
+        self._image_topic = self.resolve_topic_name("image") + suffix
+        self._last_image_s = time.monotonic()
+        reliability = ReliabilityPolicy[options.qos_reliability.upper()]
+        qos = QoSProfile(depth=options.qos_depth, reliability=reliability)
+        receive = functools.partial(self._on_image, worker)
+        for subscription in (
+            self.create_subscription(message_type, self._image_topic, receive, qos),
+            self.create_subscription(CameraInfo, "camera_info", self._on_camera_info, qos),
+        ):
+            self.while_active.callback(self.destroy_subscription, subscription)
+
+    def _start_reports(self) -> None:
+        publisher = self.create_publisher(DiagnosticArray, "/diagnostics", QOS["data"])
+        self.while_active.callback(self.destroy_publisher, publisher)
+        report = functools.partial(self._report, publisher)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        timer = self.create_timer(_REPORT_PERIOD_S, report, clock=steady)
+        self.while_active.callback(self.destroy_timer, timer)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and finish the image at work, then silence the publishers."""
+        self.while_active.close()
+        return super().on_deactivate(state)
+
+    @transition
+    def on_cleanup(self) -> None:
+        """Let go of topics, services and models."""
+        self.release()
+
+    @transition
+    def on_shutdown(self) -> None:
+        """Let go of everything, from any state."""
+        self.release()
+
+    @transition
+    def on_error(self) -> None:
+        """Let go of everything, so that the node can be configured again."""
+        self.release()
+
+    @property
+    def _models_dir(self) -> Path:
+        return Path(self._options.models_dir) if self._options.models_dir else share_path("models")
+
+    # Requests
+
+    def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Accept all or none; the worker follows before its next image."""
+        try:
+            options = with_parameters(self._options, parameters)
+            name = fixed_change(self._options, options)
+            if name is not None and self._processor is not None:
+                raise OptionError(f"{name} can change only while the node is unconfigured")
+            if options.model != self._options.model:
+                check_model(options.model, self._models_dir)
+        except PoseError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._options = options
+        return SetParametersResult(successful=True)
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._enabled, self._restart = request.data, True
+        response.success = True
+        response.message = "enabled" if self._enabled else "disabled: images are dropped"
+        return response
+
+    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._restart = True
+        response.success, response.message = True, "the tracker starts afresh with the next image"
+        return response
+
+    # Images
+
+    def _on_camera_info(self, info: CameraInfo) -> None:
+        self._camera_info = info
+
+    def _on_image(
+        self, worker: NewestWorker[Image | CompressedImage], message: Image | CompressedImage
+    ) -> None:
+        self._diagnostics.received()
+        self._last_image_s = time.monotonic()
+        if not (self._enabled and self._wanted()):
+            self._restart = True
+        elif worker.offer(message):
+            self._diagnostics.dropped()
+
+    def _wanted(self) -> list[Output]:
+        """Return the outputs of a frame that somebody listens to."""
+        return [
+            output for output in OUTPUTS if self._publishers_of[output].get_subscription_count()
+        ]
+
+    def _process(self, message: Image | CompressedImage) -> None:
+        """Answer one image in the worker's thread; no image may end it."""
+        try:
+            self._answer(message)
+        except ImageError as error:
+            self._refuse("bad image", str(error))
+        except Exception:
+            self._refuse("internal error", traceback.format_exc())
+
+    def _refuse(self, kind: str, reason: str) -> None:
+        count = self._diagnostics.refused(kind)
+        self.get_logger().error(
+            f"{kind}: {reason} (refused so far: {count})", throttle_duration_sec=_LOG_PERIOD_S
+        )
+
+    def _answer(self, message: Image | CompressedImage) -> None:
+        processor = self._processor
+        if processor is None:
+            return
+        self._follow_options(processor)
+        if self._restart:
+            self._restart = False
+            processor.reset()
+        jumps = processor.time_jumps
+        frame = processor.answer(message, self._camera_info)
+        if processor.time_jumps != jumps:
+            self.get_logger().warning("image stamps jumped; the tracker has started afresh")
+        with self._diagnostics.stage("publish"):
+            for output in self._wanted():
+                self._publishers_of[output].publish(output.build(frame))
+        age_ns = self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)
+        detections = sum(pose.detection is not None for pose in frame.poses)
+        self._diagnostics.answered(len(frame.poses), detections, age_ns)
+
+    def _follow_options(self, processor: FrameProcessor) -> None:
+        """Apply changed parameters; those that turn out not to work are set back."""
+        new, old = self._options, processor.options
+        if new is old:
+            return
+        try:
+            processor.configure(new)
+        except PoseError as error:
+            self.get_logger().error(f"the parameters stay as they were: {error}")
+            self.set_parameters_atomically(changed_parameters(old, new))
+            processor.configure(self._options)
+        if processor.options.model != old.model:
+            self._publish_names()
+
+    def _publish_names(self) -> None:
+        if self._processor is not None:
+            model, topology = self._processor.options.model, self._processor.topology
+            message = LANDMARK_NAMES.build(model, topology)
+            self._publishers_of[LANDMARK_NAMES].publish(message)
+
+    # Health
+
+    def _report(self, publisher: Publisher) -> None:
+        publisher.publish(
+            self._diagnostics.report(
+                self.get_clock().now().to_msg(),
+                self.get_fully_qualified_name(),
+                self._state_in_words(),
+                {"model": self._options.model, "providers": ", ".join(self._options.providers)},
+            )
+        )
+
+    def _state_in_words(self) -> tuple[bytes, str] | None:
+        """Return level and text of a state in which no image is answered, else None."""
+        timeout_s = self._options.no_image_timeout_s
+        if 0 < timeout_s < time.monotonic() - self._last_image_s:
+            publishers = self.get_publishers_info_by_topic(self._image_topic)
+            sentence = silence_sentence(self._image_topic, timeout_s, publishers)
+            if not self._silence_told:
+                self._silence_told = True
+                self.get_logger().warning(sentence)
+            return DiagnosticStatus.ERROR, sentence
+        self._silence_told = False
+        if not self._enabled:
+            return DiagnosticStatus.OK, "disabled by ~/enable"
+        if not self._wanted():
+            return DiagnosticStatus.OK, "idle: nobody subscribed"
+        return None
+
+
+def start() -> PoseNode:
+    """Make the node and, unless `autostart` is false, bring it up; PoseError if it cannot."""
+    node = PoseNode()
+    if node.autostart:
+        node.bring_up()
+    return node
+
+
+def main() -> None:
+    """Run the node; exit code 1 and one line if it cannot start."""
+    try:
+        spinning.run(start)
+    except PoseError as error:
+        get_logger("pose").fatal(str(error))
+        spinning.shutdown()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
