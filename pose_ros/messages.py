@@ -51,8 +51,8 @@ class FrameResult:
 
     `image` is the RGB image (H, W, 3) that the poses were found in, `header` that of its message.
     `frame_period_s` is the time since the frame before; markers live three of them.
-    `previous_markers` are the `markers` of the frame before: those that are no longer among this
-    frame's are deleted from the viewer, so whoever makes the results hands them on, nothing else.
+    `previous_markers` are the `markers` of the frame before; those that this frame does not show
+    any more are deleted from the viewer. They are all that is handed on from frame to frame.
     """
 
     header: Header
@@ -160,7 +160,7 @@ class Output:
     """
 
     name: str
-    message_type: type
+    message_type: type[Any]
     build: Callable[..., Any]
     qos: str
 
