@@ -1,0 +1,400 @@
+"""The tracker on a real clip with the real models: memory, time, loss, options, bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from typing import Any
+
+import media
+import numpy as np
+import pytest
+
+from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
+from pose_ros.blazepose.datatypes import Float32Array, ImageArray
+from pose_ros.blazepose.errors import ImageError, OptionError
+from pose_ros.blazepose.tracker import FRAME_NS, MAX_GAP_NS
+
+PX = 2e-3  # float32 rounding of normalized coordinates
+START_NS = 10**18
+
+
+@functools.cache
+def frames(count: int = 12) -> tuple[ImageArray, ...]:
+    """Return the first frames of the shipped clip, read-only."""
+    media.require("person")
+    images = tuple(itertools.islice(media.frames("person"), count))
+    for image in images:
+        image.setflags(write=False)
+    return images
+
+
+def black() -> ImageArray:
+    return np.zeros_like(frames()[0])
+
+
+def make_tracker(**options: Any) -> PoseTracker:
+    return PoseTracker(PoseTrackerOptions(**options))
+
+
+def stamp(index: int) -> int:
+    return START_NS + index * FRAME_NS
+
+
+def track_one(
+    tracker: PoseTracker, image: ImageArray, timestamp_ns: int, roi: Roi | None = None
+) -> Pose:
+    (pose,) = tracker.track(image, timestamp_ns, roi)
+    return pose
+
+
+def run(tracker: PoseTracker, stamps: list[int]) -> list[Pose]:
+    images = frames()
+    return [track_one(tracker, image, t) for image, t in zip(images, stamps, strict=False)]
+
+
+def landmarks(poses: list[Pose]) -> list[list[float]]:
+    return [pose.landmarks_px.ravel().tolist() for pose in poses]
+
+
+def person_roi() -> Roi:
+    """Return an ROI around the person whose samples fall on halves of pixels."""
+    return Roi(np.array((200.0, 150.0)), 384.0, 0.0)
+
+
+def test_the_detector_runs_once_and_tracking_goes_on_without_it() -> None:
+    poses = run(make_tracker(), [stamp(i) for i in range(8)])
+    assert [pose.detection is not None for pose in poses] == [True] + [False] * 7
+    assert {pose.person_id for pose in poses} == {1}
+    for last, pose in itertools.pairwise(poses):
+        assert pose.roi is last.next_roi
+
+
+def test_a_pose_has_the_models_landmarks_in_the_picture_and_a_score_above_the_threshold() -> None:
+    pose = track_one(make_tracker(), frames()[0], stamp(0))
+    height, width = frames()[0].shape[:2]
+    nose = pose.landmarks_px[0]
+    assert pose.landmarks_px.shape == (25, 3)
+    assert 0 < nose[0] < width
+    assert 0 < nose[1] < height
+    assert pose.landmarks_px[11, 0] > pose.landmarks_px[12, 0]  # facing us: left is on the right
+    assert 0.5 < pose.score <= 1
+    assert ((pose.visibility >= 0) & (pose.visibility <= 1)).all()
+    assert ((pose.presence >= 0) & (pose.presence <= 1)).all()
+    assert pose.world_landmarks_m is None
+    assert pose.mask is None
+
+
+@pytest.mark.parametrize("repeated", [START_NS, 0])
+def test_a_stamp_that_is_equal_or_zero_counts_as_one_frame(repeated: int) -> None:
+    tracker = make_tracker()
+    poses = run(tracker, [START_NS] + [repeated] * 5)
+    regular = run(make_tracker(), [stamp(i) for i in range(6)])
+    assert landmarks(poses) == landmarks(regular)
+    assert tracker.time_jumps == 0
+
+
+def test_stamps_of_zero_from_the_start_track_and_smooth() -> None:
+    assert landmarks(run(make_tracker(), [0] * 6)) == landmarks(
+        run(make_tracker(), [stamp(i) for i in range(6)])
+    )
+
+
+def test_a_longer_frame_time_is_smoothed_more() -> None:
+    slow = run(make_tracker(), [START_NS + i * 10**8 for i in range(6)])
+    assert landmarks(slow)[1:] != landmarks(run(make_tracker(), [stamp(i) for i in range(6)]))[1:]
+
+
+@pytest.mark.parametrize("jump_ns", [-1, -START_NS // 2, MAX_GAP_NS + 1, 10**18])
+def test_a_jump_in_time_starts_afresh_once(jump_ns: int) -> None:
+    tracker = make_tracker()
+    before = run(tracker, [stamp(i) for i in range(3)])
+    images = frames()[3:6]
+    after = [
+        track_one(tracker, image, stamp(2) + jump_ns + i * FRAME_NS)
+        for i, image in enumerate(images)
+    ]
+    expected_tracker = make_tracker()
+    expected = [track_one(expected_tracker, image, stamp(i)) for i, image in enumerate(images)]
+    assert tracker.time_jumps == 1
+    assert [pose.detection is not None for pose in after] == [True, False, False]
+    assert landmarks(after) == landmarks(expected)
+    assert (before[-1].person_id, {pose.person_id for pose in after}) == (1, {2})
+
+
+def test_a_gap_of_two_seconds_is_still_tracked() -> None:
+    tracker = make_tracker()
+    poses = run(tracker, [START_NS, START_NS + MAX_GAP_NS])
+    assert tracker.time_jumps == 0
+    assert poses[1].detection is None
+
+
+def test_time_goes_on_from_the_last_stamp_that_was_not_zero() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(0), 0, stamp(1)])
+    assert tracker.time_jumps == 0
+
+
+def test_loss_clears_filters_and_a_new_person_gets_a_new_id() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(i) for i in range(5)])
+    assert tracker.track(black(), stamp(5)) == ()
+    assert tracker.track(black(), stamp(6)) == ()
+    found = [track_one(tracker, image, stamp(7 + i)) for i, image in enumerate(frames()[:3])]
+    assert landmarks(found) == landmarks(run(make_tracker(), [stamp(i) for i in range(3)]))
+    assert {pose.person_id for pose in found} == {2}
+    assert tracker.time_jumps == 0
+
+
+def test_reset_is_a_fresh_tracker_but_for_the_ids() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(i) for i in range(4)])
+    tracker.reset()
+    again = run(tracker, [5 + i * FRAME_NS for i in range(4)])
+    assert landmarks(again) == landmarks(run(make_tracker(), [stamp(i) for i in range(4)]))
+    assert {pose.person_id for pose in again} == {2}
+    assert tracker.time_jumps == 0
+
+
+def test_another_image_size_starts_afresh() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(i) for i in range(3)])
+    narrow = np.ascontiguousarray(frames()[3][:, 20:-20])
+    pose = track_one(tracker, narrow, stamp(3))
+    expected = track_one(make_tracker(), narrow, stamp(0))
+    assert pose.detection is not None
+    assert np.array_equal(pose.landmarks_px, expected.landmarks_px)
+    assert pose.person_id == 2
+
+
+def test_static_images_do_not_know_of_each_other() -> None:
+    tracker = make_tracker(static_image_mode=True)
+    order = [0, 6, 0, 6, 6]
+    poses = [track_one(tracker, frames()[i], stamp(n)) for n, i in enumerate(order)]
+    assert all(pose.detection is not None for pose in poses)
+    assert len({tuple(row) for row in landmarks(poses)}) == 2
+    assert landmarks(poses)[0] == landmarks(poses)[2]
+    assert len({pose.person_id for pose in poses}) == len(order)
+
+
+def test_static_images_may_come_in_any_time() -> None:
+    tracker = make_tracker(static_image_mode=True)
+    run(tracker, [stamp(0), stamp(900), stamp(3), 0])
+    assert tracker.time_jumps == 0
+
+
+def test_smoothing_changes_all_frames_but_the_first() -> None:
+    roi = person_roi()
+    smooth, raw = make_tracker(), make_tracker(smooth_landmarks=False)
+    for i, image in enumerate(frames()[:4]):
+        filtered = track_one(smooth, image, stamp(i), roi)
+        unfiltered = track_one(raw, image, stamp(i), roi)
+        # filtered values are stored normalized once more: the last bit may move
+        same = np.allclose(filtered.landmarks_px, unfiltered.landmarks_px, rtol=1e-6, atol=1e-5)
+        assert same == (i == 0)
+
+
+def test_an_external_roi_is_used_for_its_image_and_tracking_goes_on_from_there() -> None:
+    tracker, roi = make_tracker(), person_roi()
+    first = track_one(tracker, frames()[0], stamp(0), roi)
+    second = track_one(tracker, frames()[1], stamp(1))
+    assert first.roi is roi
+    assert (first.detection, second.detection) == (None, None)
+    assert second.roi is first.next_roi
+    assert (first.person_id, second.person_id) == (1, 1)
+
+
+def test_an_external_roi_without_a_person_loses_the_person() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(0)])
+    corner = Roi(np.array((5.0, 295.0)), 10.0, 0.0)
+    assert tracker.track(frames()[1], stamp(1), corner) == ()
+    assert track_one(tracker, frames()[2], stamp(2)).person_id == 2
+
+
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_a_turned_image_and_roi_give_turned_landmarks(quarter_turns: int) -> None:
+    """The crop is the same to the byte: its samples fall on halves of pixels.
+
+    A pixel (x, y) of an image of height H is at (H - 1 - y, x) after a quarter turn clockwise,
+    and so is the ROI's centre: coordinates count pixel centres on both sides.
+    """
+    image, roi = frames()[0], person_roi()
+    expected = track_one(make_tracker(), image, 0, roi).landmarks_px.astype(float)
+    for _ in range(quarter_turns):
+        height = image.shape[0]
+        x, y, z = expected.T
+        expected = np.stack([height - 1 - y, x, z], axis=1)
+        center_px = np.array((height - 1 - roi.center_px[1], roi.center_px[0]))
+        roi = Roi(center_px, roi.size_px, roi.rotation_rad + math.pi / 2)
+        image = np.ascontiguousarray(np.rot90(image, -1))
+    turned = track_one(make_tracker(), image, 0, roi)
+    assert np.abs(turned.landmarks_px - expected).max() <= PX
+
+
+def test_a_shifted_image_and_roi_give_shifted_landmarks() -> None:
+    image, roi = frames()[0], person_roi()
+    wide = np.pad(image, ((40, 20), (60, 10), (0, 0)), mode="edge")
+    shifted_roi = Roi(roi.center_px + np.array((60, 40)), roi.size_px, 0.0)
+    pose = track_one(make_tracker(), image, 0, roi)
+    shifted = track_one(make_tracker(), wide, 0, shifted_roi)
+    assert np.abs(shifted.landmarks_px - pose.landmarks_px - (60, 40, 0)).max() <= PX
+
+
+def test_a_mirror_image_gives_the_mirrored_pose_with_the_same_names() -> None:
+    plain, mirrored = make_tracker(), make_tracker(mirrored_input=True)
+    for i, image in enumerate(frames()[:3]):
+        pose = track_one(plain, image, stamp(i))
+        selfie = track_one(mirrored, np.ascontiguousarray(image[:, ::-1]), stamp(i))
+        assert np.array_equal(selfie.landmarks_px, mirror(pose.landmarks_px, image))
+        assert np.array_equal(selfie.auxiliary_px, mirror(pose.auxiliary_px, image))
+        assert np.array_equal(selfie.visibility, pose.visibility)
+        assert selfie.next_roi.rotation_rad == -pose.next_roi.rotation_rad
+
+
+def mirror(points_px: Float32Array, image: ImageArray) -> Float32Array:
+    mirrored = points_px.copy()
+    mirrored[:, 0] = np.float32(image.shape[1] - 1) - mirrored[:, 0]
+    return mirrored
+
+
+def test_in_a_mirror_image_an_external_roi_is_one_of_the_received_image() -> None:
+    image, roi = frames()[0], Roi(np.array((200.0, 150.0)), 384.0, 0.2)
+    mirrored_roi = Roi(np.array((199.0, 150.0)), 384.0, -0.2)
+    pose = track_one(make_tracker(), image, 0, roi)
+    selfie = track_one(
+        make_tracker(mirrored_input=True), np.ascontiguousarray(image[:, ::-1]), 0, mirrored_roi
+    )
+    assert np.abs(selfie.landmarks_px - mirror(pose.landmarks_px, image)).max() <= PX
+    assert np.array_equal(selfie.roi.center_px, mirrored_roi.center_px)
+
+
+def test_two_trackers_share_nothing() -> None:
+    alone = run(make_tracker(), [stamp(i) for i in range(6)])
+    one, two = make_tracker(), make_tracker()
+    together = []
+    for i, image in enumerate(frames()[:6]):
+        together.append(track_one(one, image, stamp(i)))
+        two.track(black() if i % 2 else frames()[-i], 7 * i)
+    assert landmarks(together) == landmarks(alone)
+    assert [pose.person_id for pose in together] == [1] * 6
+
+
+def test_images_are_not_changed_and_results_are_read_only() -> None:
+    image = frames()[0].copy()
+    pose = track_one(make_tracker(mirrored_input=True), image, 0)
+    assert np.array_equal(image, frames()[0])
+    assert pose.detection is not None
+    arrays = [getattr(pose, item.name) for item in dataclasses.fields(pose)]
+    arrays += [pose.roi.center_px, pose.next_roi.center_px, pose.detection.keypoints_px]
+    arrays = [array for array in arrays if isinstance(array, np.ndarray)]
+    assert len(arrays) == 7
+    for array in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+def test_a_result_does_not_change_when_tracking_goes_on() -> None:
+    tracker = make_tracker()
+    pose = track_one(tracker, frames()[0], stamp(0))
+    before = pose.landmarks_px.copy()
+    track_one(tracker, frames()[5], stamp(1))
+    assert np.array_equal(pose.landmarks_px, before)
+
+
+def test_an_image_that_is_a_view_gives_the_same_pose() -> None:
+    bgr = np.ascontiguousarray(frames()[0][..., ::-1])
+    assert not bgr[..., ::-1].flags.c_contiguous
+    pose = track_one(make_tracker(), bgr[..., ::-1], 0)
+    assert np.array_equal(
+        pose.landmarks_px, track_one(make_tracker(), frames()[0], 0).landmarks_px
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        (np.zeros((10, 10), np.uint8), r"\(10, 10\)"),
+        (np.zeros((10, 10, 4), np.uint8), r"\(10, 10, 4\)"),
+        (np.zeros((10, 10, 1), np.uint8), r"\(10, 10, 1\)"),
+        (np.zeros((0, 10, 3), np.uint8), r"\(0, 10, 3\)"),
+        (np.zeros((10, 0, 3), np.uint8), r"\(10, 0, 3\)"),
+        (np.zeros((10, 10, 3), np.float32), "float32"),
+        (np.zeros((10, 10, 3), np.int8), "int8"),
+        (None, "NoneType"),
+        ("image.png", "str"),
+        ([[[0, 0, 0]]], "list"),
+    ],
+)
+def test_what_is_no_image_is_refused_and_tracking_goes_on(image: Any, found: str) -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(0)])
+    with pytest.raises(ImageError, match=found) as refused:
+        tracker.track(image, stamp(1))
+    assert "allowed is (height, width, 3) uint8, RGB" in str(refused.value)
+    assert track_one(tracker, frames()[1], stamp(1)).person_id == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 500, 3), (500, 1, 3), (3, 2, 3)])
+def test_the_smallest_images_have_nobody_in_them(shape: tuple[int, ...]) -> None:
+    assert make_tracker().track(np.full(shape, 90, np.uint8), 0) == ()
+
+
+def test_thresholds_change_between_two_images() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(0)])
+    tracker.configure(dataclasses.replace(tracker.options, min_tracking_confidence=1.0))
+    assert tracker.track(frames()[1], stamp(1)) == ()
+    tracker.configure(PoseTrackerOptions(min_detection_confidence=1.0))
+    assert tracker.track(frames()[2], stamp(2)) == ()
+    tracker.configure(PoseTrackerOptions())
+    assert track_one(tracker, frames()[3], stamp(3)).person_id == 2
+
+
+def test_switching_smoothing_off_and_on_keeps_the_person_and_starts_filters_afresh() -> None:
+    tracker, roi = make_tracker(), person_roi()
+    for i in range(3):
+        track_one(tracker, frames()[i], stamp(i), roi)
+    tracker.configure(PoseTrackerOptions(smooth_landmarks=False))
+    raw = track_one(tracker, frames()[3], stamp(3), roi)
+    tracker.configure(PoseTrackerOptions())
+    first = track_one(tracker, frames()[3], stamp(4), roi)
+    assert np.allclose(first.landmarks_px, raw.landmarks_px, rtol=1e-6, atol=1e-5)
+    assert (raw.person_id, first.person_id) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("static_image_mode", True), ("mirrored_input", True), ("intra_op_threads", 2)],
+)
+def test_another_kind_of_input_or_runtime_starts_afresh(name: str, value: Any) -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(0)])
+    tracker.configure(PoseTrackerOptions(**{name: value}))
+    tracker.configure(PoseTrackerOptions())
+    pose = track_one(tracker, frames()[1], stamp(1))
+    assert pose.detection is not None
+    assert pose.person_id == 2
+
+
+def test_options_that_fail_to_load_change_nothing() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(0)])
+    before = tracker.options
+    with pytest.raises(OptionError, match="'NoSuchProvider'"):
+        tracker.configure(
+            PoseTrackerOptions(providers=("NoSuchProvider",), min_tracking_confidence=1.0)
+        )
+    assert tracker.options is before
+    pose = track_one(tracker, frames()[1], stamp(1))
+    assert (pose.detection, pose.person_id) == (None, 1)
+
+
+def test_configuring_the_same_options_changes_nothing() -> None:
+    tracker = make_tracker()
+    first = run(tracker, [stamp(0)])
+    tracker.configure(PoseTrackerOptions())
+    second = track_one(tracker, frames()[1], stamp(1))
+    assert landmarks([*first, second]) == landmarks(run(make_tracker(), [stamp(0), stamp(1)]))
