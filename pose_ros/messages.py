@@ -34,7 +34,7 @@ from pose_ros.blazepose.drawing import (
 )
 from pose_ros.blazepose.topology import Topology
 from pose_ros.client import LANDMARK_DTYPE, landmark_fields
-from pose_ros.images import compressed_from_rgb, image_from_rgb
+from pose_ros.images import compressed_from_rgb, image_from_rgb, mono_from_mask
 
 MarkerKey = tuple[str, int]
 """Namespace and id of a marker; the id is the person's place among the poses."""
@@ -53,6 +53,7 @@ class FrameResult:
     `frame_period_s` is the time since the frame before; markers live three of them.
     `previous_markers` are the `markers` of the frame before; those that this frame does not show
     any more are deleted from the viewer. They are all that is handed on from frame to frame.
+    `has_mask` tells that the poses were asked for their masks.
     """
 
     header: Header
@@ -64,6 +65,7 @@ class FrameResult:
     marker_distance_m: float = 1.0
     frame_period_s: float = 1 / 30
     previous_markers: frozenset[MarkerKey] = frozenset()
+    has_mask: bool = False
 
     @cached_property
     def annotated(self) -> ImageArray:
@@ -146,6 +148,17 @@ def annotated_jpeg(frame: FrameResult) -> CompressedImage:
     return compressed_from_rgb(frame.annotated, frame.header)
 
 
+def segmentation_mask(frame: FrameResult) -> Image | None:
+    """Build the mask of all people: 255 is a person's pixel. None if no mask was predicted."""
+    if not frame.has_mask:
+        return None
+    mask = np.zeros(frame.image.shape[:2], np.float32)
+    for pose in frame.poses:
+        if pose.mask is not None:
+            np.maximum(mask, pose.mask, out=mask)
+    return mono_from_mask(np.rint(mask * 255).astype(np.uint8), frame.header)
+
+
 def landmark_names(model: str, topology: Topology) -> String:
     """Build the JSON text that tells a model's landmark names and connections."""
     content = {"model": model, "names": topology.names, "connections": topology.connections}
@@ -156,13 +169,16 @@ def landmark_names(model: str, topology: Topology) -> String:
 class Output:
     """A topic `~/<name>`: its type, the function that builds a message, and the kind of QoS.
 
-    `qos` is "data" (results), "image" (pictures) or "latched" (the last message is kept).
+    `qos` is "data" (results), "image" (pictures) or "latched" (the last message is kept). Where
+    `build` returns None there is nothing to publish. Only an output that `needs_mask` costs the
+    prediction of masks.
     """
 
     name: str
     message_type: type[Any]
     build: Callable[..., Any]
     qos: str
+    needs_mask: bool = False
 
 
 OUTPUTS = (
@@ -171,6 +187,7 @@ OUTPUTS = (
     Output("roi_markers", MarkerArray, roi_markers, "data"),
     Output("annotated_image", Image, annotated_image, "image"),
     Output("annotated_image/compressed", CompressedImage, annotated_jpeg, "image"),
+    Output("segmentation_mask", Image, segmentation_mask, "image", needs_mask=True),
 )
 """The topics of every frame; `build` takes a FrameResult."""
 

@@ -166,7 +166,10 @@ class PoseNode(OwningLifecycleNode):
             options = with_parameters(self._options, parameters)
             name = fixed_change(self._options, options)
             if name is not None and self._processor is not None:
-                raise OptionError(f"{name} can change only while the node is unconfigured")
+                raise OptionError(
+                    f"{name} cannot become {getattr(options, name)!r} now: "
+                    "it can change only while the node is unconfigured"
+                )
             if options.model != self._options.model:
                 check_model(options.model, self._models_dir)
         except PoseError as error:
@@ -225,7 +228,8 @@ class PoseNode(OwningLifecycleNode):
         processor = self._processor
         if processor is None:
             return
-        self._follow_options(processor)
+        wanted = self._wanted()
+        self._follow_options(processor, any(output.needs_mask for output in wanted))
         if self._restart:
             self._restart = False
             processor.reset()
@@ -234,25 +238,30 @@ class PoseNode(OwningLifecycleNode):
         if processor.time_jumps != jumps:
             self.get_logger().warning("image stamps jumped; the tracker has started afresh")
         with self._diagnostics.stage("publish"):
-            for output in self._wanted():
-                self._publishers_of[output].publish(output.build(frame))
+            for output in wanted:
+                message_out = output.build(frame)
+                if message_out is not None:
+                    self._publishers_of[output].publish(message_out)
         age_ns = self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
 
-    def _follow_options(self, processor: FrameProcessor) -> None:
+    def _follow_options(self, processor: FrameProcessor, with_mask: bool) -> None:
         """Apply changed parameters; those that turn out not to work are set back."""
         new, old = self._options, processor.options
-        if new is old:
-            return
         try:
-            processor.configure(new)
+            processor.configure(new, with_mask)
         except PoseError as error:
             self.get_logger().error(f"the parameters stay as they were: {error}")
             self.set_parameters_atomically(changed_parameters(old, new))
-            processor.configure(self._options)
+            processor.configure(self._options, with_mask=False)
         if processor.options.model != old.model:
             self._publish_names()
+        if with_mask and not processor.has_mask:
+            self.get_logger().warning(
+                f"~/segmentation_mask stays silent: the model {processor.options.model} has none",
+                throttle_duration_sec=_LOG_PERIOD_S,
+            )
 
     def _publish_names(self) -> None:
         if self._processor is not None:

@@ -86,12 +86,17 @@ class NodeOptions(PoseTrackerOptions):
     )
 
 
+def parameter_specs() -> dict[str, OptionSpec]:
+    """Return the options that are parameters of the node, by name."""
+    return {name: spec for name, spec in option_specs(NodeOptions).items() if spec.parameter}
+
+
 def declare_options(node: Node) -> NodeOptions:
     """Declare every option as a parameter of the node; return the values it was started with.
 
     Raises OptionError for a value (from the command line or a file) that is not allowed.
     """
-    specs = option_specs(NodeOptions)
+    specs = parameter_specs()
     defaults = NodeOptions()
     for name, spec in specs.items():
         # without range and type at first, so that our own sentence tells what is wrong
@@ -109,7 +114,7 @@ def with_parameters(options: NodeOptions, parameters: Iterable[Parameter]) -> No
 
     Parameters of rclpy's own, such as use_sim_time, are passed over.
     """
-    specs = option_specs(NodeOptions)
+    specs = parameter_specs()
     values = {item.name: _from_ros(item.value) for item in parameters if item.name in specs}
     return dataclasses.replace(options, **values)
 
@@ -118,14 +123,14 @@ def changed_parameters(old: NodeOptions, new: NodeOptions) -> list[Parameter]:
     """Return the parameters that differ, with their old values."""
     return [
         Parameter(name, value=_to_ros(getattr(old, name)))
-        for name in option_specs(NodeOptions)
+        for name in parameter_specs()
         if getattr(old, name) != getattr(new, name)
     ]
 
 
 def fixed_change(old: NodeOptions, new: NodeOptions) -> str | None:
     """Return the name of a fixed option that differs, or None."""
-    specs = option_specs(NodeOptions)
+    specs = parameter_specs()
     return next(
         (item.name for item in changed_parameters(old, new) if specs[item.name].fixed), None
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from builtin_interfaces.msg import Time
@@ -51,10 +52,20 @@ class FrameProcessor:
         """How often the image stamps jumped and the tracker started afresh."""
         return self._tracker.time_jumps
 
-    def configure(self, options: NodeOptions) -> None:
-        """Change options between two frames; on PoseError nothing has changed."""
-        self._tracker.configure(options)
-        self._options = options
+    @property
+    def has_mask(self) -> bool:
+        """Whether the mask of the person is predicted."""
+        return self._tracker.options.enable_segmentation
+
+    def configure(self, options: NodeOptions, with_mask: bool) -> None:
+        """Change options between two frames; on PoseError nothing has changed.
+
+        `with_mask` asks for segmentation masks; a model that has none goes on without.
+        """
+        has_mask = with_mask and MODELS[options.model].mask_file is not None
+        if options is not self._options or has_mask != self.has_mask:
+            self._tracker.configure(replace(options, enable_segmentation=has_mask))
+            self._options = options
 
     def reset(self) -> None:
         """Forget the person and the time."""
@@ -77,6 +88,7 @@ class FrameProcessor:
             marker_distance_m=self._options.marker_distance_m,
             frame_period_s=self._period_s(stamp_ns),
             previous_markers=self._markers,
+            has_mask=self.has_mask,
         )
         self._markers = result.markers
         return result

@@ -9,6 +9,7 @@ ref: ImageToTensorCalculator (image_to_tensor_utils.cc, image_to_tensor_converte
 from __future__ import annotations
 
 import math
+import sys
 
 import cv2
 import numpy as np
@@ -27,10 +28,12 @@ from pose_ros.blazepose.datatypes import (
 _SUBPIXELS = 32
 _SUBPIXEL_BITS = 5
 _BLOCK = 64
-_MAP_LIMITS = (-(2**15), 2**15 - 1)
+_FAR_PX = 2**15 - 1
 _UNIT_SCALE = np.float32(1 / 255)
 # scaled and shifted in one rounding, as OpenCV's convertTo does
 _SIGNED_VALUES = (np.arange(256) * float(np.float32(2 / 255)) - 1).astype(np.float32)
+# a number so large that adding it leaves no room for a fraction: it rounds half to even
+_ROUNDING = 1.5 * 2**52
 
 
 def size_of(image: ImageArray) -> ImageSize:
@@ -38,37 +41,48 @@ def size_of(image: ImageArray) -> ImageSize:
     return ImageSize(image.shape[1], image.shape[0])
 
 
-def crop_roi(image: ImageArray, roi: Roi, input_size: int) -> Crop:
-    """Return the ROI of an RGB image (H, W, 3) as a tensor in [0, 1]; the border is repeated."""
-    rect = roi.normalized(size_of(image))
-    pixels, image_from_crop, padding = _sample(image, rect, input_size, cv2.BORDER_REPLICATE)
-    tensor = np.multiply(pixels.transpose(2, 0, 1)[None], _UNIT_SCALE, dtype=np.float32)
-    return Crop(tensor, image_from_crop, roi, padding)
+class Cropper:
+    """Samples crops of one size.
 
+    It keeps its buffers, so it serves one thread, and a crop's tensor lasts until the next crop.
+    """
 
-def letterbox(image: ImageArray, input_size: int) -> Crop:
-    """Return the whole RGB image (H, W, 3) as a tensor in [-1, 1], with black bars."""
-    size = size_of(image)
-    one, half = np.float32(1), np.float32(0.5)
-    rect = NormalizedRect(half, half, one, one, np.float32(0))
-    pixels, image_from_crop, padding = _sample(image, rect, input_size, cv2.BORDER_CONSTANT)
-    tensor = _SIGNED_VALUES[pixels.transpose(2, 0, 1)[None]]
-    center_px = np.array(size) / 2
-    return Crop(tensor, image_from_crop, Roi(center_px, float(max(size)), 0.0), padding)
+    def __init__(self, input_size: int) -> None:
+        self._size = input_size
+        self._maps = _FixedPointMaps(input_size)
+        self._pixels = np.empty((input_size, input_size, 3), np.uint8)
+        self._tensor = np.empty((1, 3, input_size, input_size), np.float32)
 
+    def crop(self, image: ImageArray, roi: Roi) -> Crop:
+        """Return the ROI of an RGB image (H, W, 3), in [0, 1]; the border is repeated outside."""
+        rect = roi.normalized(size_of(image))
+        image_from_crop, padding = self._sample(image, rect, cv2.BORDER_REPLICATE)
+        for plane, values in zip(cv2.split(self._pixels), self._tensor[0], strict=True):
+            np.multiply(plane, _UNIT_SCALE, out=values, dtype=np.float32)
+        return Crop(self._tensor, image_from_crop, roi, padding)
 
-def _sample(
-    image: ImageArray, rect: NormalizedRect, input_size: int, border: int
-) -> tuple[ImageArray, Float64Array, tuple[np.float32, np.float32]]:
-    """Return the crop's pixels (S, S, 3), `image_from_crop` and the padding of the square."""
-    width, height = (np.float32(side) for side in size_of(image))
-    center_px = (rect.x_center * width, rect.y_center * height)
-    size_px, padding = _square(rect.width * width, rect.height * height)
-    corners_px = _corners(center_px, size_px, rect.rotation_rad)
-    projective = _image_from_crop(corners_px, input_size)
-    maps = _fixed_point_maps(projective, input_size)
-    pixels = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=border)
-    return np.asarray(pixels, np.uint8), projective[:2] / projective[2, 2], padding
+    def letterbox(self, image: ImageArray) -> Crop:
+        """Return the whole RGB image (H, W, 3), in [-1, 1], with black bars."""
+        size = size_of(image)
+        one, half = np.float32(1), np.float32(0.5)
+        rect = NormalizedRect(half, half, one, one, np.float32(0))
+        image_from_crop, padding = self._sample(image, rect, cv2.BORDER_CONSTANT)
+        np.take(_SIGNED_VALUES, self._pixels.transpose(2, 0, 1)[None], out=self._tensor)
+        whole = Roi(np.array(size) / 2, float(max(size)), 0.0)
+        return Crop(self._tensor, image_from_crop, whole, padding)
+
+    def _sample(
+        self, image: ImageArray, rect: NormalizedRect, border: int
+    ) -> tuple[Float64Array, tuple[np.float32, np.float32]]:
+        """Fill the pixels; return `image_from_crop` (2, 3) and the padding of the square."""
+        width, height = (np.float32(side) for side in size_of(image))
+        center_px = (rect.x_center * width, rect.y_center * height)
+        size_px, padding = _square(rect.width * width, rect.height * height)
+        corners_px = _corners(center_px, size_px, rect.rotation_rad)
+        projective = _image_from_crop(corners_px, self._size)
+        maps = self._maps.fill(projective, is_far=bool((abs(corners_px) > _FAR_PX).any()))
+        cv2.remap(image, *maps, cv2.INTER_LINEAR, dst=self._pixels, borderMode=border)
+        return projective[:2] / projective[2, 2], padding
 
 
 def _square(
@@ -112,22 +126,49 @@ def _image_from_crop(corners_px: Float32Array, input_size: int) -> Float64Array:
     return np.asarray(image_from_crop, np.float64)
 
 
-def _fixed_point_maps(
-    image_from_crop: Float64Array, input_size: int
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]:
-    """Return OpenCV's fixed-point maps: whole pixels (S, S, 2), and the 1/32 px within them.
+class _FixedPointMaps:
+    """OpenCV's fixed-point maps of a square: whole pixels (S, S, 2), and the 1/32 px within them.
 
     Sums are taken in the order of cv::warpPerspective of OpenCV 4.10, block by block, since a
     coordinate half-way between two map values goes where its last bit points.
     """
-    along_x, along_y, origin = image_from_crop.T[:, :, None, None, None]
-    block_starts = np.arange(0, input_size, _BLOCK)[:, None]
-    rows = np.arange(input_size)[:, None, None]
-    blocks = (along_x * block_starts + along_y * rows + origin) + along_x * np.arange(_BLOCK)
-    x, y, scale = blocks.reshape(3, input_size, -1)[:, :, :input_size]
-    scale = _SUBPIXELS / scale
-    subpixels = np.rint([x * scale, y * scale]).astype(np.int32)
-    whole = np.clip(subpixels >> _SUBPIXEL_BITS, *_MAP_LIMITS).astype(np.int16)
-    fraction = subpixels & (_SUBPIXELS - 1)
-    table_index = (fraction[1] * _SUBPIXELS + fraction[0]).astype(np.uint16)
-    return np.ascontiguousarray(whole.transpose(1, 2, 0)), table_index
+
+    def __init__(self, size: int) -> None:
+        blocks = -(-size // _BLOCK)
+        width = blocks * _BLOCK
+        self._size = size
+        self._rows = np.arange(size, dtype=np.float64)[:, None, None]
+        self._block_starts = np.arange(0, width, _BLOCK, dtype=np.float64)[:, None]
+        self._within = np.arange(_BLOCK, dtype=np.float64)
+        self._sums = np.empty((3, size, blocks, _BLOCK))
+        # the low 32 bits of a rounded coordinate, in two's complement
+        low_word = 0 if sys.byteorder == "little" else 1
+        coordinates = self._sums[:2].reshape(2, size, width)
+        self._subpixels = coordinates.view(np.int32)[:, :, low_word::2]
+        self._whole = np.empty((size, width, 2), np.int16)
+        self._fraction = np.empty((2, size, width), np.int32)
+        self._table_index = np.empty((size, width), np.uint16)
+
+    def fill(
+        self, image_from_crop: Float64Array, is_far: bool
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]:
+        """Return the maps of a projective transform (3, 3); they last until the next call.
+
+        `is_far` tells that some pixel lies where 16 bits do not reach: it is brought nearer.
+        """
+        along_x, along_y, origin = image_from_crop.T[:, :, None, None, None]
+        rows = along_x * self._block_starts + along_y * self._rows + origin
+        np.add(rows, along_x * self._within, out=self._sums)
+        coordinates, scale = self._sums[:2], self._sums[2]
+        np.divide(_SUBPIXELS, scale, out=scale)
+        np.multiply(coordinates, scale, out=coordinates)
+        if is_far:
+            limit = _FAR_PX * _SUBPIXELS
+            np.clip(coordinates, -limit, limit, out=coordinates)
+        np.add(coordinates, _ROUNDING, out=coordinates)
+        whole = self._whole.transpose(2, 0, 1)
+        np.right_shift(self._subpixels, _SUBPIXEL_BITS, out=whole, casting="unsafe")
+        x, y = np.bitwise_and(self._subpixels, _SUBPIXELS - 1, out=self._fraction)
+        np.left_shift(y, _SUBPIXEL_BITS, out=y)
+        np.add(x, y, out=self._table_index, casting="unsafe")
+        return self._whole[:, : self._size], self._table_index[:, : self._size]

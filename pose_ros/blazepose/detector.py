@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pose_ros.blazepose.anchors import make_anchors
-from pose_ros.blazepose.crop import letterbox, size_of
+from pose_ros.blazepose.crop import Cropper, size_of
 from pose_ros.blazepose.datatypes import Crop, Detection, Float32Array, ImageArray, ImageSize
 from pose_ros.blazepose.inference import OnnxModel, sigmoid
 from pose_ros.blazepose.models import DetectorModel
@@ -29,6 +29,7 @@ class Detector:
     ) -> None:
         size = model.input_size
         self._input_size = size
+        self._cropper = Cropper(size)
         self._anchors = make_anchors(size, model.strides)
         count = len(self._anchors)
         self._network = OnnxModel(
@@ -41,7 +42,7 @@ class Detector:
 
     def detect(self, image: ImageArray, min_score: float) -> Detection | None:
         """Return the best detection in an RGB image (H, W, 3), or None below `min_score`."""
-        crop = letterbox(image, self._input_size)
+        crop = self._cropper.letterbox(image)
         raw_boxes, logits = self._network.run(crop.tensor)
         scores = sigmoid(logits[0, :, 0])
         kept = np.flatnonzero(scores >= np.float32(min_score))

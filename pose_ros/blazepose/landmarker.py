@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_ros.blazepose.datatypes import Crop, CropLandmarks
+from pose_ros.blazepose.datatypes import Crop, CropLandmarks, Float32Array
+from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.inference import OnnxModel, sigmoid
 from pose_ros.blazepose.models import PoseModel
 from pose_ros.blazepose.options import PoseTrackerOptions
 
 _VALUES = 5
+_MIN_REFINE_CONFIDENCE = 0.5
 
 
 class Landmarker:
@@ -23,29 +25,84 @@ class Landmarker:
     def __init__(
         self, model: PoseModel, options: PoseTrackerOptions, models_dir: Path | None
     ) -> None:
-        size = model.input_size
         self._count = len(model.topology) + len(model.auxiliary)
-        self._network = OnnxModel(
-            model.file,
-            {"image": (1, 3, size, size)},
-            {"landmarks": (1, model.landmark_values), "presence": (1, 1)},
-            options,
-            models_dir,
-        )
+        self._kernel = options.heatmap_kernel
+        self._outputs = _output_shapes(model, with_mask=options.enable_segmentation)
+        file = model.mask_file if options.enable_segmentation else model.file
+        if file is None:
+            raise OptionError(
+                f"enable_segmentation is True; allowed is False for the model {options.model}"
+            )
+        size = model.input_size
+        image_shape = {"image": (1, 3, size, size)}
+        self._network = OnnxModel(file, image_shape, self._outputs, options, models_dir)
 
     def predict(self, crop: Crop, min_score: float) -> CropLandmarks | None:
         """Return the landmarks (K, 3) in crop px; None unless the pose score is above the minimum.
 
         x, y, z, visibility and presence follow each other in the tensor; the last two are logits.
         """
-        values, presence = self._network.run(crop.tensor)
-        score = presence[0, 0]
+        values = dict(zip(self._outputs, self._network.run(crop.tensor), strict=True))
+        score = values["presence"][0, 0]
         if not score > np.float32(min_score):
             return None
-        landmarks = values.reshape(-1, _VALUES)[: self._count]
+        landmarks = values["landmarks"].reshape(-1, _VALUES)[: self._count]
+        landmarks_px = landmarks[:, :3]
+        if "heatmap" in values:
+            heatmap = values["heatmap"][0, : self._count]
+            landmarks_px = refine(landmarks_px, heatmap, self._kernel, crop.tensor.shape[-1])
         return CropLandmarks(
-            landmarks_px=landmarks[:, :3],
+            landmarks_px=landmarks_px,
             visibility=sigmoid(landmarks[:, 3]),
             presence=sigmoid(landmarks[:, 4]),
             score=float(score),
+            world_m=values["world"].reshape(-1, 3) if "world" in values else None,
+            mask=sigmoid(values["mask"][0, 0]) if "mask" in values else None,
         )
+
+
+def _output_shapes(model: PoseModel, with_mask: bool) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "landmarks": (1, model.landmark_values),
+        "presence": (1, 1),
+    }
+    if model.heatmap_size:
+        count, side = model.landmark_values // _VALUES, model.heatmap_size
+        shapes["heatmap"] = (1, count, side, side)
+    if model.world_values:
+        shapes["world"] = (1, model.world_values)
+    if with_mask:
+        shapes["mask"] = (1, 1, model.input_size, model.input_size)
+    return shapes
+
+
+def refine(
+    landmarks_px: Float32Array, heatmap: Float32Array, kernel: int, input_size: int
+) -> Float32Array:
+    """Return landmarks (K, 3) whose x and y are the centre of mass of the heatmap around them.
+
+    `heatmap` (K, S, S) are logits. A landmark stays where it is if it lies outside the map, or if
+    no cell of the window around it reaches a confidence of 0.5.
+    ref: RefineLandmarksFromHeatmapCalculator
+    """
+    side = heatmap.shape[-1]
+    cells = np.trunc(landmarks_px[:, :2] * np.float32(side / input_size)).astype(np.int64)
+    steps = np.arange(kernel) - kernel // 2
+    columns = cells[:, 0] + np.tile(steps, kernel)[:, None]
+    rows = cells[:, 1] + np.repeat(steps, kernel)[:, None]
+    is_inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
+    each = np.arange(len(cells))
+    logits = heatmap[each, rows.clip(0, side - 1), columns.clip(0, side - 1)]
+    confidence = sigmoid(logits) * is_inside
+    # sums along the first axis are sequential, cell by cell, as in the graph
+    total, sum_x, sum_y = (
+        np.add.reduce(confidence * factor, axis=0)
+        for factor in (np.float32(1), columns.astype(np.float32), rows.astype(np.float32))
+    )
+    is_refined = ((cells >= 0) & (cells < side)).all(axis=1)
+    is_refined &= (confidence.max(axis=0) >= _MIN_REFINE_CONFIDENCE) & (total > 0)
+    refined = landmarks_px.copy()
+    for axis, weighted in enumerate((sum_x, sum_y)):
+        center = weighted[is_refined] / np.float32(side) / total[is_refined]
+        refined[is_refined, axis] = center * np.float32(input_size)
+    return refined

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_ros.blazepose.errors import ModelFileError
-from pose_ros.blazepose.topology import UPPER_BODY, Topology
+from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
 
 MANIFEST = "manifest.json"
 _SOURCE_TREE = Path(__file__).resolve().parents[2] / "models"
@@ -20,11 +20,37 @@ _SOURCE_TREE = Path(__file__).resolve().parents[2] / "models"
 
 @dataclass(frozen=True)
 class RelativeVelocity:
-    """Constants of the relative-velocity filter. ref: pose_landmark_filtering.pbtxt (0.8.3)."""
+    """Constants of the relative-velocity filter; it scales by the extent of its own points.
+
+    ref: pose_landmark_filtering.pbtxt (0.8.3)
+    """
 
     window_size: int = 5
     velocity_scale: float = 10.0
-    min_object_scale_px: float = 1e-6
+
+
+@dataclass(frozen=True)
+class OneEuro:
+    """Constants of the one-euro filter, in Hz. ref: pose_landmark_filtering.pbtxt (0.10.21)."""
+
+    min_cutoff: float
+    beta: float
+    derivate_cutoff: float = 1.0
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """Which filter smooths what; None leaves it as it is.
+
+    `auxiliary_always`: the auxiliary landmarks are filtered even if smoothing is off.
+    `visibility_weight` is that of the new value in a low-pass filter.
+    """
+
+    landmarks: RelativeVelocity | OneEuro
+    auxiliary: RelativeVelocity | OneEuro
+    world: OneEuro | None = None
+    visibility_weight: float | None = None
+    auxiliary_always: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +69,9 @@ class DetectorModel:
 class PoseModel:
     """A landmark model with its detector and the constants of its graph.
 
-    `landmark_values` is the length of the model's landmark tensor, five values a landmark.
+    `landmark_values` is the length of the model's landmark tensor, five values a landmark;
+    `heatmap_size` the side of the heatmap that refines them, `world_values` the length of the
+    world tensor, both 0 where there is none. `mask_file` is the graph that also has the mask.
     `roi_keypoints` are the detection's keypoints (centre, circle) that make the first ROI, and
     `auxiliary` the landmarks (centre, circle) that make the ROI of the next frame.
     """
@@ -56,10 +84,45 @@ class PoseModel:
     roi_keypoints: tuple[int, int]
     auxiliary: tuple[int, int]
     roi_scale: float
-    smoothing: RelativeVelocity
+    smoothing: Smoothing
+    heatmap_size: int = 0
+    world_values: int = 0
+    mask_file: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The graphs of this model."""
+        files = (self.detector.file, self.file)
+        return files if self.mask_file is None else (*files, self.mask_file)
 
 
 _DETECTOR_2021 = DetectorModel("detector_2021.onnx", input_size=128, strides=(8, 16, 16, 16))
+_DETECTOR = DetectorModel("detector.onnx", input_size=224, strides=(8, 16, 32, 32, 32))
+
+
+def _full_body(name: str) -> PoseModel:
+    """Return the row of a 33-landmark model. ref: pose_landmark_cpu.pbtxt (MediaPipe 0.10.21)."""
+    return PoseModel(
+        file=f"{name}.onnx",
+        detector=_DETECTOR,
+        input_size=256,
+        landmark_values=195,
+        topology=FULL_BODY,
+        roi_keypoints=(0, 1),
+        auxiliary=(33, 34),
+        roi_scale=1.25,
+        smoothing=Smoothing(
+            landmarks=OneEuro(min_cutoff=0.05, beta=80.0),
+            auxiliary=OneEuro(min_cutoff=0.01, beta=10.0),
+            world=OneEuro(min_cutoff=0.1, beta=40.0),
+            visibility_weight=0.1,
+            auxiliary_always=True,
+        ),
+        heatmap_size=64,
+        world_values=117,
+        mask_file=f"{name}_mask.onnx",
+    )
+
 
 MODELS = {
     # ref: pose_landmark_upper_body_cpu.pbtxt (MediaPipe 0.8.3)
@@ -72,15 +135,17 @@ MODELS = {
         roi_keypoints=(2, 3),
         auxiliary=(25, 26),
         roi_scale=1.5,
-        smoothing=RelativeVelocity(),
+        smoothing=Smoothing(landmarks=RelativeVelocity(), auxiliary=RelativeVelocity()),
     ),
+    "lite": _full_body("lite"),
+    "full": _full_body("full"),
+    "heavy": _full_body("heavy"),
 }
 
 
 def check_model(name: str, models_dir: Path | None = None) -> None:
     """Raise ModelFileError unless all files of a model are there and undamaged."""
-    model = MODELS[name]
-    for file in (model.detector.file, model.file):
+    for file in MODELS[name].files:
         model_path(file, models_dir)
 
 

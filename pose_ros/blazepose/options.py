@@ -17,6 +17,8 @@ class OptionSpec:
     """What is allowed for one option, and what it means.
 
     A `fixed` option shapes the node's connections: it can change only while they are not made.
+    `parameter` is False for what a user of the node cannot set: the node decides it by itself, or
+    it exists for tests of parity.
     """
 
     description: str
@@ -24,6 +26,7 @@ class OptionSpec:
     maximum: float | None = None
     choices: tuple[Value, ...] | None = None
     fixed: bool = False
+    parameter: bool = True
 
     def allowed(self, kind: str) -> str:
         """Return the allowed values in words."""
@@ -133,4 +136,20 @@ class PoseTrackerOptions(Options):
     providers: tuple[str, ...] = option(
         ("CPUExecutionProvider",),
         "onnxruntime execution providers, the preferred one first.",
+    )
+    enable_segmentation: bool = option(
+        False,
+        "Also predict the mask of the person's pixels; the upper-body model has none.",
+        parameter=False,
+    )
+    smooth_segmentation: bool = option(
+        True,
+        "Blend the mask with the one before where it is uncertain; never in static image mode.",
+    )
+    heatmap_kernel: int = option(
+        7,
+        "Side of the heatmap window that refines a landmark: 7 as designed, 9 as MediaPipe's "
+        "plain Python package runs it.",
+        choices=(7, 9),
+        parameter=False,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 
 from pose_ros.blazepose.datatypes import (
@@ -36,6 +37,26 @@ def project_landmarks(
     x_px = ((cos * x - sin * y) * rect.width + rect.x_center) * width
     y_px = ((sin * x + cos * y) * rect.height + rect.y_center) * height
     return np.stack([x_px, y_px, z * rect.width * width], axis=1)
+
+
+def project_world(world_m: Float32Array, roi: Roi) -> Float32Array:
+    """Return world landmarks (N, 3) in m, turned from the crop's upright to the image's.
+
+    ref: WorldLandmarkProjectionCalculator
+    """
+    sin, cos = sin_cos(np.float32(roi.rotation_rad))
+    x, y, z = world_m.T
+    return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
+
+
+def project_mask(mask: Float32Array, crop: Crop, image_size: ImageSize) -> Float32Array:
+    """Return the mask (H, W) of the image from the mask (S, S) of the crop; 0 outside of it.
+
+    ref: WarpAffineCalculator
+    """
+    cell_px = crop.tensor.shape[-1] / mask.shape[-1]
+    image_from_mask = crop.image_from_crop * (cell_px, cell_px, 1)
+    return np.asarray(cv2.warpAffine(mask, image_from_mask, image_size), np.float32)
 
 
 def mirror_roi(roi: Roi, width_px: int) -> Roi:

@@ -22,6 +22,23 @@ def _rotation(delta_px: Float32Array) -> np.float32:
     return np.float32(rotation - 2 * math.pi * turns)
 
 
+def circle_size_px(points_px: Float32Array, image_size: ImageSize) -> np.float32:
+    """Return the diameter of the circle around the person, as MediaPipe rounds it.
+
+    `points_px` (2, 2) are the circle's centre, and the point on it that is up.
+    """
+    size_px = _diameter_px(points_px)
+    width_px, height_px = (size_px / np.float32(side) * np.float32(side) for side in image_size)
+    mean_px: np.float32 = (width_px + height_px) / np.float32(2)
+    return mean_px
+
+
+def _diameter_px(points_px: Float32Array) -> np.float32:
+    x, y = points_px[1] - points_px[0]
+    diameter_px: np.float32 = np.sqrt(x * x + y * y) * np.float32(2)
+    return diameter_px
+
+
 def roi_from_points(points_px: Float32Array, scale: float, image_size: ImageSize) -> Roi | None:
     """Return the square around the circle, `scale` times larger; None for an empty circle.
 
@@ -29,9 +46,7 @@ def roi_from_points(points_px: Float32Array, scale: float, image_size: ImageSize
     """
     width, height = np.float32(image_size.width_px), np.float32(image_size.height_px)
     center_px, circle_px = points_px
-    delta_px = circle_px - center_px
-    x, y = delta_px
-    size_px = np.sqrt(x * x + y * y) * np.float32(2)
+    size_px = _diameter_px(points_px)
     if not (np.isfinite(size_px) and np.isfinite(center_px).all() and size_px > 0):
         return None
     long_px = max(size_px / width * width, size_px / height * height)
@@ -40,6 +55,6 @@ def roi_from_points(points_px: Float32Array, scale: float, image_size: ImageSize
         center_px[1] / height,
         long_px / width * np.float32(scale),
         long_px / height * np.float32(scale),
-        _rotation(delta_px),
+        _rotation(circle_px - center_px),
     )
     return Roi.from_normalized(rect, image_size)

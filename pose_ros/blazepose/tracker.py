@@ -11,9 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pose_ros.blazepose.crop import crop_roi, size_of
+from pose_ros.blazepose.crop import Cropper, size_of
 from pose_ros.blazepose.datatypes import (
+    Crop,
+    CropLandmarks,
     Detection,
+    Float32Array,
     ImageArray,
     ImageSize,
     Pose,
@@ -24,14 +27,20 @@ from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.landmarker import Landmarker
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.options import PoseTrackerOptions, option_specs
-from pose_ros.blazepose.projection import mirror_pose, mirror_roi, project_landmarks
-from pose_ros.blazepose.roi import roi_from_points
-from pose_ros.blazepose.smoothing import PoseSmoother
+from pose_ros.blazepose.projection import (
+    mirror_pose,
+    mirror_roi,
+    project_landmarks,
+    project_mask,
+    project_world,
+)
+from pose_ros.blazepose.roi import circle_size_px, roi_from_points
+from pose_ros.blazepose.smoothing import LandmarkSet, PoseSmoother, smooth_mask
 
 FRAME_NS = 33_333_000
 MAX_GAP_NS = 2 * 10**9
 
-_LOADED = {"model", "providers", "intra_op_threads"}
+_LOADED = {"model", "providers", "intra_op_threads", "heatmap_kernel"}
 _UNRELATED = {"mirrored_input", "static_image_mode"}
 
 
@@ -42,6 +51,7 @@ class _State:
     smoother: PoseSmoother
     roi: Roi | None = None
     person_id: int | None = None
+    mask: Float32Array | None = None
     image_size: ImageSize | None = None
     timestamp_ns: int | None = None
     filter_time_ns: int = 0
@@ -87,11 +97,13 @@ class PoseTracker:
         }
         if changed & _LOADED:
             self._load(options)
+        elif "enable_segmentation" in changed:
+            self._landmarker = Landmarker(self._model, options, self._models_dir)
         self._options = options
         if changed & _UNRELATED:
             self.reset()
         elif "smooth_landmarks" in changed:
-            self._state = replace(self._state, smoother=self._fresh_state().smoother)
+            self._state = replace(self._state, smoother=self._fresh_smoother())
 
     def _load(self, options: PoseTrackerOptions) -> None:
         model = MODELS[options.model]
@@ -99,6 +111,7 @@ class PoseTracker:
         landmarker = Landmarker(model, options, self._models_dir)
         self._options, self._model = options, model
         self._detector, self._landmarker = detector, landmarker
+        self._cropper = Cropper(model.input_size)
         self.reset()
 
     def track(
@@ -122,17 +135,10 @@ class PoseTracker:
     def _track(self, image: ImageArray, timestamp_ns: int, roi: Roi | None) -> Pose | None:
         state = self._advance(size_of(image), timestamp_ns)
         roi, detection = self._find_roi(image, roi or state.roi)
-        pose, smoother = None, state.smoother
+        pose = None
         if roi is not None:
-            pose, smoother = self._predict(image, roi, detection, state)
-        if pose is None:
-            self._state = replace(
-                state, roi=None, person_id=None, smoother=self._fresh_state().smoother
-            )
-        else:
-            self._state = replace(
-                state, roi=pose.next_roi, person_id=pose.person_id, smoother=smoother
-            )
+            pose, state = self._predict(image, roi, detection, state)
+        self._state = self._lost(state) if pose is None else state
         return pose
 
     def _advance(self, size: ImageSize, timestamp_ns: int) -> _State:
@@ -165,37 +171,71 @@ class PoseTracker:
 
     def _predict(
         self, image: ImageArray, roi: Roi, detection: Detection | None, state: _State
-    ) -> tuple[Pose | None, PoseSmoother]:
-        """Return the pose in the ROI, None if there is none, and the smoother after it."""
-        crop = crop_roi(image, roi, self._model.input_size)
+    ) -> tuple[Pose | None, _State]:
+        """Return the pose in the ROI, or None, and the state after it."""
+        crop = self._cropper.crop(image, roi)
         found = self._landmarker.predict(crop, self._options.min_tracking_confidence)
         if found is None:
-            return None, state.smoother
-        size, smoother, count = size_of(image), state.smoother, len(self._model.topology)
-        points_px = project_landmarks(found.landmarks_px, crop, size)
-        landmarks_px, auxiliary_px = points_px[:count], points_px[list(self._model.auxiliary)]
-        if self._options.smooth_landmarks and not self._options.static_image_mode:
-            landmarks_px, auxiliary_px, smoother = smoother.apply(
-                landmarks_px, auxiliary_px, size, state.filter_time_ns
-            )
-        next_roi = roi_from_points(auxiliary_px[:, :2], self._model.roi_scale, size)
+            return None, state
+        size = size_of(image)
+        raw = self._in_image(found, crop, size)
+        scale_px = circle_size_px(raw.auxiliary_px[:, :2], size)
+        filtered, smoother = state.smoother.apply(raw, scale_px, size, state.filter_time_ns)
+        next_roi = roi_from_points(filtered.auxiliary_px[:, :2], self._model.roi_scale, size)
         if next_roi is None:
-            return None, smoother
+            return None, state
         pose = Pose(
-            landmarks_px=landmarks_px,
-            visibility=found.visibility[:count],
-            presence=found.presence[:count],
-            auxiliary_px=auxiliary_px,
+            landmarks_px=filtered.landmarks_px,
+            visibility=filtered.visibility,
+            presence=found.presence[: len(self._model.topology)],
+            auxiliary_px=filtered.auxiliary_px,
             score=found.score,
             roi=roi,
             next_roi=next_roi,
             person_id=self._next_person() if state.person_id is None else state.person_id,
             detection=detection,
+            world_landmarks_m=filtered.world_m,
+            mask=self._mask(found, crop, size, state.mask),
         )
-        return pose, smoother
+        return pose, replace(
+            state, smoother=smoother, roi=next_roi, person_id=pose.person_id, mask=pose.mask
+        )
+
+    def _in_image(self, found: CropLandmarks, crop: Crop, size: ImageSize) -> LandmarkSet:
+        count = len(self._model.topology)
+        points_px = project_landmarks(found.landmarks_px, crop, size)
+        world_m = found.world_m
+        return LandmarkSet(
+            landmarks_px=points_px[:count],
+            auxiliary_px=points_px[list(self._model.auxiliary)],
+            visibility=found.visibility[:count],
+            world_m=None if world_m is None else project_world(world_m[:count], crop.roi),
+        )
+
+    def _mask(
+        self, found: CropLandmarks, crop: Crop, size: ImageSize, previous: Float32Array | None
+    ) -> Float32Array | None:
+        if found.mask is None:
+            return None
+        mask = project_mask(found.mask, crop, size)
+        is_smooth = self._options.smooth_segmentation and not self._options.static_image_mode
+        return smooth_mask(mask, previous) if is_smooth else mask
+
+    def _lost(self, state: _State) -> _State:
+        """Return the state without the person; only the time goes on."""
+        return replace(
+            self._fresh_state(),
+            image_size=state.image_size,
+            timestamp_ns=state.timestamp_ns,
+            filter_time_ns=state.filter_time_ns,
+        )
 
     def _fresh_state(self) -> _State:
-        return _State(PoseSmoother.fresh(self._model.smoothing))
+        return _State(self._fresh_smoother())
+
+    def _fresh_smoother(self) -> PoseSmoother:
+        is_smoothing = self._options.smooth_landmarks and not self._options.static_image_mode
+        return PoseSmoother.fresh(self._model.smoothing, is_smoothing)
 
     def _next_person(self) -> int:
         self._persons += 1
