@@ -115,7 +115,7 @@ def with_parameters(options: NodeOptions, parameters: Iterable[Parameter]) -> No
     Parameters of rclpy's own, such as use_sim_time, are passed over.
     """
     specs = parameter_specs()
-    values = {item.name: _from_ros(item.value) for item in parameters if item.name in specs}
+    values = {item.name: item.value for item in parameters if item.name in specs}
     return dataclasses.replace(options, **values)
 
 
@@ -138,10 +138,6 @@ def fixed_change(old: NodeOptions, new: NodeOptions) -> str | None:
 
 def _to_ros(value: Any) -> Any:  # noqa: ANN401
     return list(value) if isinstance(value, tuple) else value
-
-
-def _from_ros(value: Any) -> Any:  # noqa: ANN401
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _descriptor(spec: OptionSpec, is_checked: bool) -> ParameterDescriptor:

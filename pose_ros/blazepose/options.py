@@ -81,13 +81,15 @@ def check_option(name: str, value: object, default: object, spec: OptionSpec) ->
 
 @dataclass(frozen=True)
 class Options:
-    """Base of option records: every field is checked when the record is made."""
+    """Base of option records: every field is checked when the record is made; lists pass too."""
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
-            check_option(
-                item.name, getattr(self, item.name), item.default, item.metadata["option"]
-            )
+            value = getattr(self, item.name)
+            if isinstance(value, list):
+                value = tuple(value)
+                object.__setattr__(self, item.name, value)
+            check_option(item.name, value, item.default, item.metadata["option"])
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,6 @@ class Topology:
         """Return the number of landmarks."""
         return len(self.names)
 
-    def index(self, name: str) -> int:
-        """Return the index of a landmark; ValueError if this topology has none of that name."""
-        return self.names.index(name)
-
 
 UPPER_BODY = Topology(_NAMES[:25], _FACE + _LEFT_ARM + _RIGHT_ARM + _TORSO)
 FULL_BODY = Topology(_NAMES, UPPER_BODY.connections + _LEFT_LEG + _RIGHT_LEG)

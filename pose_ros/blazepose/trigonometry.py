@@ -94,7 +94,9 @@ def atan2(y: np.float32, x: np.float32) -> np.float32:
     """Return the angle of the vector (x, y), in [-pi, pi]."""
     if x == 0:
         return np.float32(math.copysign(math.pi / 2, y))
-    angle = _atan(abs(y / x))
+    with np.errstate(over="ignore"):
+        slope = abs(y / x)
+    angle = _atan(slope)
     if x < 0:
         angle = _PI - (angle - _PI_LOW)
     return -angle if y < 0 else angle
