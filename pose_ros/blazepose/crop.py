@@ -9,7 +9,6 @@ ref: ImageToTensorCalculator (image_to_tensor_utils.cc, image_to_tensor_converte
 from __future__ import annotations
 
 import math
-import sys
 
 import cv2
 import numpy as np
@@ -32,8 +31,6 @@ _FAR_PX = 2**15 - 1
 _UNIT_SCALE = np.float32(1 / 255)
 # scaled and shifted in one rounding, as OpenCV's convertTo does
 _SIGNED_VALUES = (np.arange(256) * float(np.float32(2 / 255)) - 1).astype(np.float32)
-# a number so large that adding it leaves no room for a fraction: it rounds half to even
-_ROUNDING = 1.5 * 2**52
 
 
 def size_of(image: ImageArray) -> ImageSize:
@@ -141,12 +138,10 @@ class _FixedPointMaps:
         self._block_starts = np.arange(0, width, _BLOCK, dtype=np.float64)[:, None]
         self._within = np.arange(_BLOCK, dtype=np.float64)
         self._sums = np.empty((3, size, blocks, _BLOCK))
-        # the low 32 bits of a rounded coordinate, in two's complement
-        low_word = 0 if sys.byteorder == "little" else 1
-        coordinates = self._sums[:2].reshape(2, size, width)
-        self._subpixels = coordinates.view(np.int32)[:, :, low_word::2]
-        self._whole = np.empty((size, width, 2), np.int16)
+        self._subpixels = np.empty((2, size, width), np.int32)
         self._fraction = np.empty((2, size, width), np.int32)
+        self._whole = np.empty((2, size, width), np.int16)
+        self._pairs = np.empty((size, width, 2), np.int16)
         self._table_index = np.empty((size, width), np.uint16)
 
     def fill(
@@ -156,6 +151,17 @@ class _FixedPointMaps:
 
         `is_far` tells that some pixel lies where 16 bits do not reach: it is brought nearer.
         """
+        self._project(image_from_crop, is_far)
+        np.right_shift(self._subpixels, _SUBPIXEL_BITS, out=self._fraction)
+        np.copyto(self._whole, self._fraction, casting="unsafe")
+        cv2.merge(tuple(self._whole), dst=self._pairs)
+        x, y = np.bitwise_and(self._subpixels, _SUBPIXELS - 1, out=self._fraction)
+        np.left_shift(y, _SUBPIXEL_BITS, out=y)
+        np.add(x, y, out=self._table_index, casting="unsafe")
+        return self._pairs[:, : self._size], self._table_index[:, : self._size]
+
+    def _project(self, image_from_crop: Float64Array, is_far: bool) -> None:
+        """Fill the image coordinates of all crop pixels, in 1/32 px."""
         along_x, along_y, origin = image_from_crop.T[:, :, None, None, None]
         rows = along_x * self._block_starts + along_y * self._rows + origin
         np.add(rows, along_x * self._within, out=self._sums)
@@ -165,10 +171,6 @@ class _FixedPointMaps:
         if is_far:
             limit = _FAR_PX * _SUBPIXELS
             np.clip(coordinates, -limit, limit, out=coordinates)
-        np.add(coordinates, _ROUNDING, out=coordinates)
-        whole = self._whole.transpose(2, 0, 1)
-        np.right_shift(self._subpixels, _SUBPIXEL_BITS, out=whole, casting="unsafe")
-        x, y = np.bitwise_and(self._subpixels, _SUBPIXELS - 1, out=self._fraction)
-        np.left_shift(y, _SUBPIXEL_BITS, out=y)
-        np.add(x, y, out=self._table_index, casting="unsafe")
-        return self._whole[:, : self._size], self._table_index[:, : self._size]
+        np.rint(coordinates, out=coordinates)
+        whole = coordinates.reshape(self._subpixels.shape)
+        np.copyto(self._subpixels, whole, casting="unsafe")

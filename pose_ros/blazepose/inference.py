@@ -40,6 +40,8 @@ class OnnxModel:
         _check_shapes(path, self._session.get_outputs(), outputs)
         (self._input,) = inputs
         self._outputs = list(outputs)
+        # the first inference is slow; better while loading than with the first image
+        self.run(np.zeros(inputs[self._input], np.float32))
 
     def run(self, tensor: Float32Array) -> list[Float32Array]:
         """Return the outputs, in the order in which they were asked for."""

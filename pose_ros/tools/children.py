@@ -1,0 +1,67 @@
+"""Child processes that end when they shall, and never outlive the process that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+# Runs a module as the main one. Before that, the kernel is told to interrupt the process when
+# its parent dies (prctl(2), PR_SET_PDEATHSIG = 1); the parent may be dead already.
+_GUARDED = """
+import ctypes, os, runpy, signal, sys
+parent, sys.argv[:] = int(sys.argv[1]), sys.argv[2:]
+ctypes.CDLL(None).prctl(1, signal.SIGINT)
+if os.getppid() != parent:
+    sys.exit(1)
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+except KeyboardInterrupt:  # it was still importing
+    sys.exit(130)
+"""
+_GRACE_S = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
+
+
+class Child:
+    """A Python module that runs as a process of its own, with what it prints in a file.
+
+    It has its own session, so that a terminal's Ctrl-C reaches the parent only.
+    """
+
+    def __init__(self, module: str, arguments: list[str], log: Path) -> None:
+        self.name = module.rpartition(".")[2]
+        self._log = log
+        command = [sys.executable, "-c", _GUARDED, str(os.getpid()), module, *arguments]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Interrupt it; terminate and kill it if that does not help in time."""
+        for number, grace_s in _GRACE_S:
+            if self.exit_code is None:
+                self._process.send_signal(number)
+                self._wait(grace_s)
+
+    def last_words(self, lines: int = 10) -> str:
+        """Return the last lines that it printed."""
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _wait(self, timeout_s: float) -> None:
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return

@@ -1,0 +1,65 @@
+"""How a ROS process ends: by a signal or two, by itself, by an error."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+import running
+
+SPIN = """
+import rclpy
+from pose_ros import spinning
+def make():
+    node = rclpy.create_node("spinner")
+    node.create_timer(0.2, {callback})
+    print("ready", flush=True)
+    return node
+spinning.run(make)
+print("over", flush=True)
+"""
+SLOW_START = """
+import time
+import rclpy
+from pose_ros import spinning
+def make():
+    print("ready", flush=True)
+    time.sleep(1.0)
+    return rclpy.create_node("late")
+assert spinning.run(make) is None
+print("over", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("pause_s", [None, 0.0, 0.01, 0.1])
+def test_one_or_two_signals_end_it_in_peace(number: int, pause_s: float | None) -> None:
+    with running.process("-c", SPIN.format(callback="lambda: None")) as process:
+        process.wait_for_line("ready")
+        process.signal(number)
+        if pause_s is not None:
+            time.sleep(pause_s)
+            process.signal(number)
+        assert process.wait() == 0
+        assert process.output.splitlines() == ["ready", "over"]
+
+
+def test_node_may_end_itself() -> None:
+    with running.process("-c", SPIN.format(callback="rclpy.try_shutdown")) as process:
+        assert process.wait() == 0
+        assert process.output.splitlines() == ["ready", "over"]
+
+
+def test_error_in_a_callback_is_not_hidden() -> None:
+    with running.process("-c", SPIN.format(callback="lambda: 1 / 0")) as process:
+        assert process.wait() == 1
+        assert process.lines("ZeroDivisionError")
+
+
+def test_signal_while_the_node_is_made_ends_it_in_peace() -> None:
+    with running.process("-c", SLOW_START) as process:
+        process.wait_for_line("ready")
+        process.signal(signal.SIGINT)
+        assert process.wait() == 0, process.output
+        assert process.output.splitlines() == ["ready", "over"]
