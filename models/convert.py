@@ -104,7 +104,6 @@ MODELS = {
         "heavy", "59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe"),
 }
 # fmt: on
-SHIPPED = ("detector_2021", "upper_body")
 
 
 def read_source(source: Source, cache: Path) -> bytes:
@@ -227,7 +226,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MODELS_DIR, help="where the files are written")
     parser.add_argument("--verify", action="store_true", help="compare with LiteRT afterwards")
     arguments = parser.parse_args()
-    names = arguments.names or SHIPPED
+    names = arguments.names or tuple(MODELS)
     if unknown := set(names) - set(MODELS):
         parser.error(f"no model named {', '.join(sorted(unknown))}; known: {', '.join(MODELS)}")
     try:
