@@ -55,6 +55,15 @@ class OwningLifecycleNode(LifecycleNode):
                 raise PoseError(self._failure)
         self._bringing_up = False
 
+    def _LifecycleNodeMixin__change_state(  # noqa: N802, rclpy's own name
+        self, transition_id: int
+    ) -> TransitionCallbackReturn:
+        """Refuse a transition that the state does not have: rclpy would end the process."""
+        try:
+            return super()._LifecycleNodeMixin__change_state(transition_id)  # type: ignore[misc]
+        except RuntimeError:  # rcl has logged which transition and state
+            return TransitionCallbackReturn.FAILURE
+
     def tell_failure(self, name: str, reason: str) -> None:
         """Undo a failed transition and log it, unless whoever brings the node up tells it."""
         self.while_active.close()

@@ -216,7 +216,8 @@ class PoseNode(OwningLifecycleNode):
         except ImageError as error:
             self._refuse("bad image", str(error))
         except Exception:
-            self._refuse("internal error", traceback.format_exc())
+            if self.context.ok():  # else a signal came meanwhile, and nothing can be published
+                self._refuse("internal error", traceback.format_exc())
 
     def _refuse(self, kind: str, reason: str) -> None:
         count = self._diagnostics.refused(kind)

@@ -1,0 +1,37 @@
+"""ROS settings of all tests, and the running node that the tests of a module share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_LOGS = tempfile.TemporaryDirectory(prefix="pose_ros_test_log_")
+_PROFILE = Path(__file__).resolve().parents[1] / "config" / "fastdds_shm.xml"
+# Before ROS is loaded: it reads them once. Child processes inherit them.
+os.environ |= {
+    "FASTRTPS_DEFAULT_PROFILES_FILE": str(_PROFILE),
+    "FASTDDS_DEFAULT_PROFILES_FILE": str(_PROFILE),
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    "ROS_LOG_DIR": _LOGS.name,
+    "RCUTILS_COLORIZED_OUTPUT": "0",
+}
+
+import running  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def _shared_client() -> Iterator[running.Client]:
+    with running.node_and_client() as client:
+        yield client
+
+
+@pytest.fixture
+def pose(_shared_client: running.Client) -> running.Client:
+    """A client of the module's running node, listening to `~/landmarks`, the tracker reset."""
+    _shared_client.listen("landmarks")
+    _shared_client.reset()
+    return _shared_client
