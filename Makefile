@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
-.PHONY: help setup demo test check format golden
+.PHONY: help setup demo test check format golden bench
 help:
 	@echo "make demo     run the node on a real video over ROS 2; results in out/"
 	@echo "make test     run all tests that need no root and no second environment"
 	@echo "make check    lint, types, architecture, consistency"
+	@echo "make bench    time the pipeline and the node"
+	@echo "make golden   make the reference figures again from MediaPipe itself"
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
 setup: $(VENV)/.ready
@@ -32,6 +34,13 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --quiet test/test_architecture.py test/test_consistency.py
+
+golden: setup
+	$(BIN)/python test/reference/make.py
+
+bench: setup
+	$(BIN)/python -m pose_ros.tools.benchmark core
+	$(BIN)/python -m pose_ros.tools.benchmark node
 
 format: setup
 	$(BIN)/ruff check --fix .

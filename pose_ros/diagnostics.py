@@ -117,13 +117,13 @@ def silence_sentence(topic: str, timeout_s: float, publishers: Sequence[TopicEnd
 def _summary(window: _Window) -> tuple[bytes, str]:
     if window.refused:
         reason, _ = window.refused.most_common(1)[0]
-        return DiagnosticStatus.WARN, f"{window.refused.total()} images refused: {reason}"
+        return DiagnosticStatus.WARN, f"images refused: {window.refused.total()} ({reason})"
     if window.dropped > window.answered:
         return (
             DiagnosticStatus.WARN,
             f"too slow: {window.dropped} of {window.received} images gave way to newer ones",
         )
-    return DiagnosticStatus.OK, f"{window.persons} persons"
+    return DiagnosticStatus.OK, f"persons: {window.persons}"
 
 
 def _values(window: _Window) -> dict[str, str]:

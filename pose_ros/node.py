@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
-import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -18,19 +17,19 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from pose_ros import spinning
-from pose_ros.blazepose.errors import ImageError, OptionError, PoseError
-from pose_ros.blazepose.models import check_model
-from pose_ros.diagnostics import Diagnostics, silence_sentence
+from pose_ros.blazepose.errors import ImageError, PoseError
+from pose_ros.camera_input import CameraInput
+from pose_ros.diagnostics import Diagnostics
 from pose_ros.lifecycle import OwningLifecycleNode, transition
 from pose_ros.messages import LANDMARK_NAMES, OUTPUTS, Output
 from pose_ros.parameters import (
     changed_parameters,
+    check_change,
     declare_options,
-    fixed_change,
     with_parameters,
 )
 from pose_ros.processing import FrameProcessor, stamp_to_ns
@@ -44,8 +43,8 @@ QOS = {
     "image": QoSProfile(depth=1, reliability=_RELIABLE),
     "latched": QoSProfile(depth=1, reliability=_RELIABLE, durability=_LATCHED),
 }
-_IMAGE_TYPES = {"raw": (Image, ""), "compressed": (CompressedImage, "/compressed")}
 _REPORT_PERIOD_S = 1.0
+_DEMAND_PERIOD_S = 0.1
 _LOG_PERIOD_S = 5.0
 
 
@@ -63,10 +62,8 @@ class PoseNode(OwningLifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = Diagnostics()
         self._processor: FrameProcessor | None = None
-        self._camera_info: CameraInfo | None = None
         self._enabled = True
         self._restart = False
-        self._last_image_s = 0.0
         self._silence_told = False
 
     @property
@@ -80,6 +77,7 @@ class PoseNode(OwningLifecycleNode):
     def on_configure(self) -> None:
         """Load the models, advertise topics and services."""
         self._processor = FrameProcessor(self._options, self._models_dir, self._diagnostics)
+        self._mask_asked = (False, self._options.model)
         owned = self.while_configured
         owned.callback(setattr, self, "_processor", None)
         self._publishers_of = {
@@ -105,33 +103,25 @@ class PoseNode(OwningLifecycleNode):
     def _activate(self) -> None:
         self._publish_names()
         self._restart = True
+        owned = self.while_active
         worker = NewestWorker(self._process, "pose_worker")
-        self.while_active.callback(worker.stop)
-        self._subscribe(worker)
-        self._start_reports()
-        topic, model = self._image_topic, self._options.model
-        self.get_logger().info(f"waits for images on {topic}; model {model}")
-
-    def _subscribe(self, worker: NewestWorker[Image | CompressedImage]) -> None:
-        options = self._options
-        message_type, suffix = _IMAGE_TYPES[options.image_transport]
-        self._image_topic = self.resolve_topic_name("image") + suffix
-        self._last_image_s = time.monotonic()
-        reliability = ReliabilityPolicy[options.qos_reliability.upper()]
-        qos = QoSProfile(depth=options.qos_depth, reliability=reliability)
+        owned.callback(worker.stop)
         receive = functools.partial(self._on_image, worker)
-        for subscription in (
-            self.create_subscription(message_type, self._image_topic, receive, qos),
-            self.create_subscription(CameraInfo, "camera_info", self._on_camera_info, qos),
-        ):
-            self.while_active.callback(self.destroy_subscription, subscription)
-
-    def _start_reports(self) -> None:
+        self._camera = CameraInput(self, self._options, receive)
+        owned.callback(self._camera.release)
+        self._camera.take()
+        self._every(_DEMAND_PERIOD_S, self._follow_demand)
         publisher = self.create_publisher(DiagnosticArray, "/diagnostics", QOS["data"])
-        self.while_active.callback(self.destroy_publisher, publisher)
-        report = functools.partial(self._report, publisher)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        timer = self.create_timer(_REPORT_PERIOD_S, report, clock=steady)
+        owned.callback(self.destroy_publisher, publisher)
+        self._every(_REPORT_PERIOD_S, functools.partial(self._report, publisher))
+        model = self._options.model
+        self.get_logger().info(f"waits for images on {self._camera.topic}; model {model}")
+
+    def _every(self, period_s: float, callback: Callable[[], None]) -> None:
+        """Call back while the node is active, whatever the simulated time does."""
+        timer = self.create_timer(
+            period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self.while_active.callback(self.destroy_timer, timer)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -162,16 +152,10 @@ class PoseNode(OwningLifecycleNode):
 
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Accept all or none; the worker follows before its next image."""
+        is_configured = self._processor is not None
         try:
             options = with_parameters(self._options, parameters)
-            name = fixed_change(self._options, options)
-            if name is not None and self._processor is not None:
-                raise OptionError(
-                    f"{name} cannot become {getattr(options, name)!r} now: "
-                    "it can change only while the node is unconfigured"
-                )
-            if options.model != self._options.model:
-                check_model(options.model, self._models_dir)
+            check_change(self._options, options, is_configured, self._models_dir)
         except PoseError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._options = options
@@ -190,18 +174,20 @@ class PoseNode(OwningLifecycleNode):
 
     # Images
 
-    def _on_camera_info(self, info: CameraInfo) -> None:
-        self._camera_info = info
-
     def _on_image(
         self, worker: NewestWorker[Image | CompressedImage], message: Image | CompressedImage
     ) -> None:
         self._diagnostics.received()
-        self._last_image_s = time.monotonic()
-        if not (self._enabled and self._wanted()):
+        if not self._has_demand():
             self._restart = True
         elif worker.offer(message):
             self._diagnostics.dropped()
+
+    def _follow_demand(self) -> None:
+        self._camera.follow(is_wanted=self._has_demand())
+
+    def _has_demand(self) -> bool:
+        return self._enabled and bool(self._wanted())
 
     def _wanted(self) -> list[Output]:
         """Return the outputs of a frame that somebody listens to."""
@@ -230,12 +216,13 @@ class PoseNode(OwningLifecycleNode):
         if processor is None:
             return
         wanted = self._wanted()
-        self._follow_options(processor, any(output.needs_mask for output in wanted))
+        self._follow_options(processor)
+        self._follow_mask(processor, any(output.needs_mask for output in wanted))
         if self._restart:
             self._restart = False
             processor.reset()
         jumps = processor.time_jumps
-        frame = processor.answer(message, self._camera_info)
+        frame = processor.answer(message, self._camera.camera_info)
         if processor.time_jumps != jumps:
             self.get_logger().warning("image stamps jumped; the tracker has started afresh")
         with self._diagnostics.stage("publish"):
@@ -247,22 +234,30 @@ class PoseNode(OwningLifecycleNode):
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
 
-    def _follow_options(self, processor: FrameProcessor, with_mask: bool) -> None:
+    def _follow_options(self, processor: FrameProcessor) -> None:
         """Apply changed parameters; those that turn out not to work are set back."""
         new, old = self._options, processor.options
+        if new is old:
+            return
         try:
-            processor.configure(new, with_mask)
+            processor.configure(new)
         except PoseError as error:
             self.get_logger().error(f"the parameters stay as they were: {error}")
             self.set_parameters_atomically(changed_parameters(old, new))
-            processor.configure(self._options, with_mask=False)
+            processor.configure(self._options)
         if processor.options.model != old.model:
             self._publish_names()
-        if with_mask and not processor.has_mask:
-            self.get_logger().warning(
-                f"~/segmentation_mask stays silent: the model {processor.options.model} has none",
-                throttle_duration_sec=_LOG_PERIOD_S,
-            )
+
+    def _follow_mask(self, processor: FrameProcessor, is_wanted: bool) -> None:
+        """Predict masks while somebody subscribes; try and tell once for each model."""
+        asked = (is_wanted, processor.options.model)
+        if asked == self._mask_asked:
+            return
+        self._mask_asked = asked
+        try:
+            processor.want_mask(is_wanted)
+        except PoseError as error:
+            self.get_logger().error(f"~/segmentation_mask stays silent: {error}")
 
     def _publish_names(self) -> None:
         if self._processor is not None:
@@ -284,15 +279,12 @@ class PoseNode(OwningLifecycleNode):
 
     def _state_in_words(self) -> tuple[bytes, str] | None:
         """Return level and text of a state in which no image is answered, else None."""
-        timeout_s = self._options.no_image_timeout_s
-        if 0 < timeout_s < time.monotonic() - self._last_image_s:
-            publishers = self.get_publishers_info_by_topic(self._image_topic)
-            sentence = silence_sentence(self._image_topic, timeout_s, publishers)
-            if not self._silence_told:
-                self._silence_told = True
-                self.get_logger().warning(sentence)
-            return DiagnosticStatus.ERROR, sentence
-        self._silence_told = False
+        silence = self._camera.silence(self._options.no_image_timeout_s)
+        if silence is not None and not self._silence_told:
+            self.get_logger().warning(silence)
+        self._silence_told = silence is not None
+        if silence is not None:
+            return DiagnosticStatus.ERROR, silence
         if not self._enabled:
             return DiagnosticStatus.OK, "disabled by ~/enable"
         if not self._wanted():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -19,6 +20,9 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from pose_ros.blazepose.errors import OptionError
+from pose_ros.blazepose.inference import check_providers
+from pose_ros.blazepose.models import check_model
 from pose_ros.blazepose.options import (
     OptionSpec,
     PoseTrackerOptions,
@@ -128,12 +132,22 @@ def changed_parameters(old: NodeOptions, new: NodeOptions) -> list[Parameter]:
     ]
 
 
-def fixed_change(old: NodeOptions, new: NodeOptions) -> str | None:
-    """Return the name of a fixed option that differs, or None."""
+def check_change(
+    old: NodeOptions, new: NodeOptions, is_configured: bool, models_dir: Path
+) -> None:
+    """Raise PoseError if a node cannot go from its old options to the new ones now."""
     specs = parameter_specs()
-    return next(
-        (item.name for item in changed_parameters(old, new) if specs[item.name].fixed), None
-    )
+    names = {item.name for item in changed_parameters(old, new)}
+    fixed = [name for name in specs if name in names and specs[name].fixed]
+    if fixed and is_configured:
+        raise OptionError(
+            f"{fixed[0]} cannot become {getattr(new, fixed[0])!r} now: "
+            "it can change only while the node is unconfigured"
+        )
+    if "model" in names:
+        check_model(new.model, models_dir)
+    if "providers" in names:
+        check_providers(new.providers)
 
 
 def _to_ros(value: Any) -> Any:  # noqa: ANN401

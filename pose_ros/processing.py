@@ -57,15 +57,21 @@ class FrameProcessor:
         """Whether the mask of the person is predicted."""
         return self._tracker.options.enable_segmentation
 
-    def configure(self, options: NodeOptions, with_mask: bool) -> None:
+    def configure(self, options: NodeOptions) -> None:
         """Change options between two frames; on PoseError nothing has changed.
 
-        `with_mask` asks for segmentation masks; a model that has none goes on without.
+        Another model starts without masks.
         """
-        has_mask = with_mask and MODELS[options.model].mask_file is not None
-        if options is not self._options or has_mask != self.has_mask:
-            self._tracker.configure(replace(options, enable_segmentation=has_mask))
-            self._options = options
+        has_mask = self.has_mask and options.model == self._options.model
+        self._tracker.configure(replace(options, enable_segmentation=has_mask))
+        self._options = options
+
+    def want_mask(self, is_wanted: bool) -> None:
+        """Predict masks from the next frame on, or no longer.
+
+        Raises OptionError if the model has none, ModelFileError if its graph cannot be loaded.
+        """
+        self._tracker.configure(replace(self._options, enable_segmentation=is_wanted))
 
     def reset(self) -> None:
         """Forget the person and the time."""

@@ -140,7 +140,7 @@ def test_bad_images_are_counted_in_diagnostics_but_told_once(pose: Client) -> No
             functools.partial(has_total, total),
             "a refused image",
         )
-        assert status.message == "1 images refused: bad image"
+        assert status.message == "images refused: 1 (bad image)"
         assert status.level == DiagnosticStatus.WARN
         assert value(status, "refused: bad image") == "1"
     assert len(pose.process.lines(BAD_LINE)) == 1

@@ -39,7 +39,7 @@ def test_counts_are_those_since_the_last_report_and_totals_stay() -> None:
     diagnostics.answered(persons=1, detector_runs=1, age_ns=40_000_000)
     first = report(diagnostics)
     assert first.level == DiagnosticStatus.WARN
-    assert first.message == "1 images refused: bad image"
+    assert first.message == "images refused: 1 (bad image)"
     found = values(first)
     assert found["dropped"] == found["refused: bad image"] == found["persons"] == "1"
     assert float(found["input rate Hz"]) > float(found["processed rate Hz"]) > 0
@@ -59,7 +59,7 @@ def test_refused_gives_the_total_of_all_reasons() -> None:
     diagnostics = Diagnostics()
     assert [diagnostics.refused(reason) for reason in ("a", "b", "a")] == [1, 2, 3]
     status = report(diagnostics)
-    assert status.message == "3 images refused: a"
+    assert status.message == "images refused: 3 (a)"
     assert diagnostics.refused("b") == 4
 
 
@@ -103,7 +103,7 @@ def test_silence_without_publishers_is_told() -> None:
 def test_report_of_a_node_at_work(pose: Client) -> None:
     def at_work(status: DiagnosticStatus) -> bool:
         pose.publish(running.image(PERSON))
-        return bool(status.message == "1 persons")
+        return bool(status.message == "persons: 1")
 
     status = pose.status(at_work, "images answered")
     assert status.level == DiagnosticStatus.OK
@@ -152,7 +152,7 @@ def test_silence_ends_with_an_image_and_is_told_again_after_it() -> None:
 
         def answered(status: DiagnosticStatus) -> bool:
             client.publish(running.image(PERSON))
-            return bool(status.message == "1 persons")
+            return bool(status.message == "persons: 1")
 
         client.status(answered, "an answered image")
         client.status(silence, "silence")

@@ -175,7 +175,7 @@ def test_a_model_without_a_mask_says_so(pose: Client) -> None:
 
     def told() -> list[str]:
         pose.landmarks(running.image(PERSON))
-        return pose.process.lines("the model upper_body has none")
+        return pose.process.lines("allowed is False for the model upper_body")
 
     assert "~/segmentation_mask" in pose.until(told, "a warning")[0]
 

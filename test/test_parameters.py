@@ -18,10 +18,11 @@ from pose_ros.client import names_from_msg
 from pose_ros.parameters import (
     NodeOptions,
     changed_parameters,
-    fixed_change,
+    check_change,
     parameter_specs,
     with_parameters,
 )
+from pose_ros.share import share_path
 
 (PERSON,) = running.person()
 SPECS = parameter_specs()
@@ -186,11 +187,11 @@ def test_one_bad_value_refuses_all(pose: Client) -> None:
         assert [pose.get(item) for item in good] == [as_ros(item) for item in good]
 
 
-def test_providers_that_do_not_exist_leave_the_model_at_work(pose: Client) -> None:
-    assert pose.set(providers=["NoSuchExecutionProvider"]).successful
-    assert people(pose) == 1
-    line = pose.process.wait_for_line("the parameters stay as they were")
-    assert "NoSuchExecutionProvider" in line
+def test_providers_that_do_not_exist_are_refused(pose: Client) -> None:
+    result = pose.set(providers=["NoSuchExecutionProvider"])
+    assert not result.successful
+    assert "NoSuchExecutionProvider" in result.reason
+    assert "CPUExecutionProvider" in result.reason
     assert pose.get("providers") == ["CPUExecutionProvider"]
     assert people(pose) == 1
 
@@ -232,9 +233,22 @@ def test_changed_parameters_are_the_old_values() -> None:
     assert with_parameters(new, changed_parameters(DEFAULTS, new)) == DEFAULTS
 
 
-def test_fixed_change_names_a_fixed_option_only() -> None:
-    assert fixed_change(DEFAULTS, dataclasses.replace(DEFAULTS, min_visibility=0.1)) is None
-    assert fixed_change(DEFAULTS, dataclasses.replace(DEFAULTS, qos_depth=7)) == "qos_depth"
+def test_fixed_option_changes_only_while_unconfigured() -> None:
+    models_dir = share_path("models")
+    new = dataclasses.replace(DEFAULTS, qos_depth=7)
+    check_change(DEFAULTS, new, is_configured=False, models_dir=models_dir)
+    with pytest.raises(OptionError, match="qos_depth cannot become 7 now"):
+        check_change(DEFAULTS, new, is_configured=True, models_dir=models_dir)
+    live = dataclasses.replace(DEFAULTS, min_visibility=0.1)
+    check_change(DEFAULTS, live, is_configured=True, models_dir=models_dir)
+
+
+@pytest.mark.parametrize("providers", [(), ("NoSuchExecutionProvider",)])
+def test_providers_must_exist(providers: tuple[str, ...]) -> None:
+    new = dataclasses.replace(DEFAULTS, providers=providers)
+    with pytest.raises(OptionError, match="one or more of .*CPUExecutionProvider"):
+        check_change(DEFAULTS, new, is_configured=True, models_dir=share_path("models"))
+
 
 
 def test_bad_values_raise_a_sentence() -> None:

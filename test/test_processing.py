@@ -12,7 +12,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo
 
 from pose_ros.blazepose import PoseTracker
-from pose_ros.blazepose.errors import ImageError, PoseError
+from pose_ros.blazepose.errors import ImageError, OptionError, PoseError
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.diagnostics import STAGES, Diagnostics
 from pose_ros.messages import FrameResult
@@ -114,14 +114,14 @@ def test_time_jumps_are_counted(processor: FrameProcessor) -> None:
 
 def test_options_are_followed_between_frames(processor: FrameProcessor) -> None:
     options = dataclasses.replace(processor.options, min_visibility=0.25, marker_distance_m=3.0)
-    processor.configure(options, with_mask=False)
+    processor.configure(options)
     result = answer(processor)
     assert processor.options is options
     assert (result.min_visibility, result.marker_distance_m) == (0.25, 3.0)
 
 
 def test_another_model_is_loaded(processor: FrameProcessor) -> None:
-    processor.configure(dataclasses.replace(processor.options, model="lite"), with_mask=False)
+    processor.configure(dataclasses.replace(processor.options, model="lite"))
     assert processor.topology is FULL_BODY
     assert answer(processor).poses[0].landmarks_px.shape == (33, 3)
 
@@ -130,24 +130,35 @@ def test_options_that_do_not_work_change_nothing(processor: FrameProcessor) -> N
     before = processor.options
     (first,) = answer(processor).poses
     with pytest.raises(PoseError, match="NoSuchExecutionProvider"):
-        processor.configure(
-            dataclasses.replace(before, providers=("NoSuchExecutionProvider",)), with_mask=False
-        )
+        processor.configure(dataclasses.replace(before, providers=("NoSuchExecutionProvider",)))
     assert processor.options is before
     assert answer(processor).poses[0].person_id == first.person_id
 
 
-@pytest.mark.parametrize(("model", "has_mask"), [("upper_body", False), ("lite", True)])
-def test_masks_are_predicted_on_demand_by_models_that_have_one(
-    processor: FrameProcessor, model: str, has_mask: bool
-) -> None:
-    options = dataclasses.replace(processor.options, model=model)
-    processor.configure(options, with_mask=False)
-    assert not answer(processor).has_mask
-    processor.configure(options, with_mask=True)
+def test_masks_are_predicted_on_demand(processor: FrameProcessor) -> None:
+    processor.configure(dataclasses.replace(processor.options, model="lite"))
+    person_id = answer(processor).poses[0].person_id
+    processor.want_mask(True)
     result = answer(processor)
-    assert processor.has_mask == result.has_mask == has_mask
-    assert (result.poses[0].mask is not None) == has_mask
+    assert processor.has_mask
+    assert result.has_mask
+    assert result.poses[0].mask is not None
+    assert result.poses[0].person_id == person_id
+    processor.want_mask(False)
+    assert answer(processor).poses[0].mask is None
+
+
+def test_a_model_without_masks_says_so_and_goes_on(processor: FrameProcessor) -> None:
+    with pytest.raises(OptionError, match="upper_body"):
+        processor.want_mask(True)
+    assert not answer(processor).has_mask
+
+
+def test_another_model_starts_without_masks(processor: FrameProcessor) -> None:
+    processor.configure(dataclasses.replace(processor.options, model="lite"))
+    processor.want_mask(True)
+    processor.configure(dataclasses.replace(processor.options, model="upper_body"))
+    assert not processor.has_mask
 
 
 def test_stages_are_timed() -> None:

@@ -61,19 +61,29 @@ def sigmoid(logits: Float32Array) -> Float32Array:
     return result
 
 
-def _open_session(path: Path, options: PoseTrackerOptions) -> Any:  # noqa: ANN401
+def check_providers(providers: tuple[str, ...]) -> None:
+    """Raise OptionError unless there are providers, and this onnxruntime has them all."""
+    available = _onnxruntime().get_available_providers()
+    if not providers or not set(providers) <= set(available):
+        raise OptionError(
+            f"providers is {list(providers)}; this onnxruntime allows one or more of "
+            f"{', '.join(available)}"
+        )
+
+
+def _onnxruntime() -> Any:  # noqa: ANN401
     try:
         import onnxruntime
     except ImportError as error:
         raise PoseError(
             f"onnxruntime cannot be imported ({error}); install it with: pip install onnxruntime"
         ) from error
-    available = onnxruntime.get_available_providers()
-    for provider in options.providers:
-        if provider not in available:
-            raise OptionError(
-                f"providers has {provider!r}; this onnxruntime has {', '.join(available)}"
-            )
+    return onnxruntime
+
+
+def _open_session(path: Path, options: PoseTrackerOptions) -> Any:  # noqa: ANN401
+    check_providers(options.providers)
+    onnxruntime = _onnxruntime()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.intra_op_threads or _AUTOMATIC_THREADS
     settings.log_severity_level = 4

@@ -117,7 +117,9 @@ class OneEuroFilter:
             new_speed = (moved * value_scale * frequency_hz).astype(np.float32)
             weight = _one_euro_alpha(np.float64(self.constants.derivate_cutoff), frequency_hz)
             speed = _low_pass(new_speed, self.speed, weight)
-            cutoff_hz = self.constants.min_cutoff + self.constants.beta * np.abs(np.float64(speed))
+            # the graph stores it as float32
+            min_cutoff_hz = float(np.float32(self.constants.min_cutoff))
+            cutoff_hz = min_cutoff_hz + self.constants.beta * np.abs(np.float64(speed))
             filtered = _low_pass(points, self.filtered, _one_euro_alpha(cutoff_hz, frequency_hz))
         return filtered, replace(self, raw=points, filtered=filtered, speed=speed, time_ns=time_ns)
 

@@ -1,0 +1,82 @@
+"""The node's subscriptions to a camera, held while somebody wants results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from pose_ros.diagnostics import silence_sentence
+from pose_ros.parameters import NodeOptions
+
+_TRANSPORTS = {"raw": (Image, ""), "compressed": (CompressedImage, "/compressed")}
+_GRACE_S = 10.0
+
+
+class CameraInput:
+    """Gives each image message to `on_image`, and keeps the newest calibration."""
+
+    def __init__(
+        self,
+        node: Node,
+        options: NodeOptions,
+        on_image: Callable[[Image | CompressedImage], None],
+    ) -> None:
+        self._node = node
+        self._on_image = on_image
+        self._message_type, suffix = _TRANSPORTS[options.image_transport]
+        self.topic = node.resolve_topic_name("image") + suffix
+        reliability = ReliabilityPolicy[options.qos_reliability.upper()]
+        self._qos = QoSProfile(depth=options.qos_depth, reliability=reliability)
+        self.camera_info: CameraInfo | None = None
+        self._taken = ExitStack()
+        self.is_taken = False
+        self._last_image_s = self._last_demand_s = time.monotonic()
+
+    def follow(self, is_wanted: bool) -> None:
+        """Subscribe as soon as images are wanted; unsubscribe some time after they no longer are.
+
+        Not at once: viewers come and go, and taking a camera again costs some frames.
+        """
+        now_s = time.monotonic()
+        if is_wanted:
+            self._last_demand_s = now_s
+            self.take()
+        elif now_s - self._last_demand_s > _GRACE_S:
+            self.release()
+
+    def take(self) -> None:
+        """Subscribe, unless that is done."""
+        if self.is_taken:
+            return
+        node = self._node
+        for subscription in (
+            node.create_subscription(self._message_type, self.topic, self._receive, self._qos),
+            node.create_subscription(CameraInfo, "camera_info", self._receive_info, self._qos),
+        ):
+            self._taken.callback(node.destroy_subscription, subscription)
+        self._last_image_s = time.monotonic()
+        self.is_taken = True
+
+    def release(self) -> None:
+        """Unsubscribe."""
+        self._taken.close()
+        self.is_taken = False
+
+    def silence(self, timeout_s: float) -> str | None:
+        """Return why no image came for longer than `timeout_s` (0: never), else None."""
+        if not self.is_taken or not 0 < timeout_s < time.monotonic() - self._last_image_s:
+            return None
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        return silence_sentence(self.topic, timeout_s, publishers)
+
+    def _receive(self, message: Image | CompressedImage) -> None:
+        self._last_image_s = time.monotonic()
+        self._on_image(message)
+
+    def _receive_info(self, info: CameraInfo) -> None:
+        self.camera_info = info
