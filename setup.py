@@ -29,6 +29,7 @@ setup(
     ],
     # numpy, OpenCV and onnxruntime come from rosdep on a robot: see package.xml and the README
     install_requires=["setuptools"],
+    extras_require={"test": ["hypothesis", "pytest", "pyyaml"]},
     python_requires=">=3.10",
     zip_safe=False,
     maintainer="pose_ros maintainers",

@@ -37,6 +37,7 @@ from pose_ros.messages import (
     landmarks,
     landmarks_array,
     roi_markers,
+    segmentation_mask,
 )
 
 MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
@@ -346,10 +347,30 @@ def test_names_are_plain_json(topology: Any) -> None:
     }
 
 
+def test_mask_is_the_union_of_all_people_in_the_size_of_the_image() -> None:
+    height, width = IMAGE.shape[:2]
+    left, right = np.zeros((2, height, width), np.float32)
+    left[:, : width // 2], right[:, width // 4 :] = 1.0, 0.5
+    people = [dataclasses.replace(pose(), mask=mask) for mask in (left, right)]
+    msg = segmentation_mask(frame(*people, has_mask=True))
+    assert msg is not None
+    assert (msg.header, msg.encoding, msg.height, msg.width) == (HEADER, "mono8", height, width)
+    pixels = np.frombuffer(msg.data, np.uint8).reshape(height, width)
+    np.testing.assert_array_equal(pixels, np.rint(255 * np.maximum(left, right)))
+
+
+def test_mask_is_empty_when_nobody_is_there_and_absent_when_not_asked_for() -> None:
+    nobody = segmentation_mask(frame(has_mask=True))
+    assert nobody is not None
+    assert not np.any(nobody.data)
+    assert segmentation_mask(frame()) is None
+
+
 def test_every_output_builds_its_type_and_can_be_sent(astronaut: FrameResult) -> None:
     assert len({output.name for output in OUTPUTS}) == len(OUTPUTS)
+    with_mask = dataclasses.replace(astronaut, has_mask=True)
     for output in OUTPUTS:
-        msg = output.build(astronaut)
+        msg = output.build(with_mask if output.needs_mask else astronaut)
         assert type(msg) is output.message_type
         assert output.qos in ("data", "image")
         received = deserialize_message(serialize_message(msg), output.message_type)
