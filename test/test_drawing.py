@@ -39,7 +39,7 @@ def pose(points: Mapping[str, tuple[float, float]] | None = None, **fields: Any)
     """An upper body of which only the landmarks in `points` are inside the picture and visible."""
     landmarks_px = np.full((25, 3), -50.0, np.float32)
     for name, point_px in (points or {}).items():
-        landmarks_px[UPPER_BODY.index(name), :2] = point_px
+        landmarks_px[UPPER_BODY.names.index(name), :2] = point_px
     defaults: dict[str, Any] = {
         "landmarks_px": landmarks_px,
         "visibility": np.ones(25, np.float32),
@@ -221,7 +221,7 @@ def test_a_real_person_is_drawn_where_she_is() -> None:
     drawn = draw(plain, image)
 
     def landmark(name: str) -> tuple[float, float]:
-        x, y, _ = person.landmarks_px[UPPER_BODY.index(name)].tolist()
+        x, y, _ = person.landmarks_px[UPPER_BODY.names.index(name)].tolist()
         return x, y
 
     assert color_at(drawn, *landmark("left_shoulder")) == LEFT_COLOR

@@ -246,9 +246,8 @@ def test_fixed_option_changes_only_while_unconfigured() -> None:
 @pytest.mark.parametrize("providers", [(), ("NoSuchExecutionProvider",)])
 def test_providers_must_exist(providers: tuple[str, ...]) -> None:
     new = dataclasses.replace(DEFAULTS, providers=providers)
-    with pytest.raises(OptionError, match="one or more of .*CPUExecutionProvider"):
+    with pytest.raises(OptionError, match=r"one or more of .*CPUExecutionProvider"):
         check_change(DEFAULTS, new, is_configured=True, models_dir=share_path("models"))
-
 
 
 def test_bad_values_raise_a_sentence() -> None:

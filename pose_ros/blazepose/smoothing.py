@@ -55,7 +55,7 @@ class RelativeVelocityFilter:
     time_ns: int = 0
 
     def apply(
-        self, points: Float32Array, time_ns: int, _object_scale: np.float32
+        self, points: Float32Array, time_ns: int, object_scale: np.float32
     ) -> tuple[Float32Array, RelativeVelocityFilter]:
         """Return filtered points and the next filter; points without extent pass unchanged."""
         scale = _extent(points)
