@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pose_ros.blazepose.crop import crop_roi, letterbox
+from pose_ros.blazepose.crop import Cropper
 from pose_ros.blazepose.datatypes import Crop, ImageArray, Roi
 
 ROIS_PER_IMAGE = 20
@@ -40,14 +40,15 @@ def make_roi(generator: np.random.Generator, width_px: int, height_px: int) -> R
 
 
 def crops() -> Iterator[Crop]:
-    """Make the same crops and letterboxes each time."""
+    """Make the same crops and letterboxes each time; each lasts until the next one of its size."""
     generator = np.random.default_rng(2021)
+    cropper, *letterboxes = (Cropper(size) for size in (CROP_SIZE, *LETTERBOX_SIZES))
     for size in IMAGE_SIZES:
         image = make_image(generator, *size)
         for _ in range(ROIS_PER_IMAGE):
-            yield crop_roi(image, make_roi(generator, *size), CROP_SIZE)
-        for input_size in LETTERBOX_SIZES:
-            yield letterbox(image, input_size)
+            yield cropper.crop(image, make_roi(generator, *size))
+        for letterbox in letterboxes:
+            yield letterbox.letterbox(image)
 
 
 def crop_hash() -> str:

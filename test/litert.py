@@ -1,22 +1,25 @@
 """LiteRT as the inference backend, for tests only: the network code that the reference itself ran.
 
-It reads the .tflite files that the models of this package were converted from.
+It reads the .tflite files that the models of this package were converted from. With it comes the
+exponential of the C library that the reference ran, which rounds some last bits another way.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib
 import os
+import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pose_ros.blazepose import PoseTrackerOptions
+from pose_ros.blazepose import PoseTrackerOptions, detector, landmarker
 from pose_ros.blazepose.datatypes import Float32Array
 
 MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
@@ -33,7 +36,7 @@ class LiteRtModel:
         options: PoseTrackerOptions,
         models_dir: Path | None = None,
     ) -> None:
-        content, names = _source(Path(file).stem)
+        content, names = _source(_model_of(Path(file).stem))
         interpreter = _interpreter_class()(model_content=content, num_threads=1)
         interpreter.allocate_tensors()
         details = dict(zip(names, interpreter.get_output_details(), strict=True))
@@ -49,7 +52,33 @@ class LiteRtModel:
         channels_last = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
         self._interpreter.set_tensor(self._input, channels_last)
         self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index).copy() for index in self._outputs]
+        return [_channels_first(self._interpreter.get_tensor(i)) for i in self._outputs]
+
+
+def _channels_first(tensor: Float32Array) -> Float32Array:
+    """Copy an output; maps (1, H, W, C) become (1, C, H, W) as the converted models have them."""
+    return tensor.transpose(0, 3, 1, 2).copy() if tensor.ndim == 4 else tensor.copy()
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Let detectors and landmarkers made from now on run LiteRT, and the C library's `expf`."""
+    for module in (detector, landmarker):
+        patch.setattr(module, "OnnxModel", LiteRtModel)
+        patch.setattr(module, "sigmoid", _sigmoid)
+
+
+def _sigmoid(logits: Float32Array) -> Float32Array:
+    one = np.float32(1)
+    with np.errstate(over="ignore"):
+        result: Float32Array = one / (one + _expf()(-np.clip(logits, -100, 100)))
+    return result
+
+
+@functools.cache
+def _expf() -> Callable[[Float32Array], Float32Array]:
+    expf = ctypes.CDLL("libm.so.6").expf
+    expf.restype, expf.argtypes = ctypes.c_float, [ctypes.c_float]
+    return np.vectorize(expf, otypes=[np.float32])
 
 
 def require() -> None:
@@ -67,13 +96,15 @@ def require() -> None:
 @functools.cache
 def _missing() -> str:
     """Return why LiteRT cannot be used here, or an empty text."""
+    if platform.libc_ver()[0] != "glibc":
+        return "the LiteRT backend needs glibc, whose exponential the reference ran"
     try:
         _interpreter_class()
         convert = _convert()
     except ImportError as error:
         return f"the LiteRT backend needs {error.name}, which is not installed"
     try:
-        for name in convert.SHIPPED:
+        for name in convert.MODELS:
             _source(name)
     except convert.FetchError as error:
         return str(error)
@@ -89,6 +120,12 @@ def _convert() -> Any:
     if str(MODELS_DIR) not in sys.path:
         sys.path.append(str(MODELS_DIR))
     return importlib.import_module("convert")
+
+
+def _model_of(graph: str) -> str:
+    """Return the model that a graph was made of: some have two, without and with the mask."""
+    models: dict[str, Any] = _convert().MODELS
+    return next(name for name, row in models.items() if graph in row.graphs)
 
 
 @functools.cache

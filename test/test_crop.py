@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_ros.blazepose.crop import crop_roi, letterbox, size_of
-from pose_ros.blazepose.datatypes import Float32Array, ImageArray, Roi
+from pose_ros.blazepose.crop import Cropper, size_of
+from pose_ros.blazepose.datatypes import Crop, Float32Array, ImageArray, Roi
 
 SIZE = 256
 CROPS_SHA256 = "c052ae3986c4bb7996c32c803104531340d9885c23f63b3c877ce8182e418917"
@@ -46,6 +46,15 @@ def opencv_4_crop(image: ImageArray, roi: Roi) -> npt.NDArray[np.uint8]:
         image, crop_from_image, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(warped, np.uint8)
+
+
+def crop_roi(image: ImageArray, roi: Roi, input_size: int) -> Crop:
+    """Crop with buffers of its own."""
+    return Cropper(input_size).crop(image, roi)
+
+
+def letterbox(image: ImageArray, input_size: int) -> Crop:
+    return Cropper(input_size).letterbox(image)
 
 
 def levels(tensor: Float32Array) -> Float32Array:
@@ -88,6 +97,62 @@ def test_a_crop_is_opencv_4s_perspective_warp_byte_for_byte() -> None:
             wanted = opencv_4_crop(image, roi).astype(np.float32) * np.float32(1 / 255)
             tensor = crop_roi(image, roi, SIZE).tensor
             assert np.array_equal(tensor[0].transpose(1, 2, 0), wanted), roi
+
+
+FAR_ROIS = [
+    Roi(np.array(center_px), size_px, rotation_rad)
+    for center_px in ((40_000.0, 60.0), (100.0, -70_000.0), (-1e6, 1e6), (100.0, 60.0))
+    for size_px in (300.0, 70_000.0, 3e6)
+    for rotation_rad in (0.0, 1.0)
+]
+
+
+@pytest.mark.skipif(
+    OPENCV >= (4, 14), reason=f"OpenCV {cv2.__version__} changed boxPoints or warpPerspective"
+)
+@pytest.mark.parametrize("roi", FAR_ROIS, ids=repr)
+def test_beyond_16_bits_too(roi: Roi) -> None:
+    """There OpenCV brings coordinates nearer, so that only repeated borders are seen."""
+    wanted = opencv_4_crop(NOISE, roi).astype(np.float32) * np.float32(1 / 255)
+    tensor = crop_roi(NOISE, roi, SIZE).tensor
+    assert np.array_equal(tensor[0].transpose(1, 2, 0), wanted)
+
+
+@pytest.mark.parametrize(
+    ("center_px", "corner"),
+    [
+        ((-4e4, -4e4), (0, 0)),
+        ((4e4, -1e6), (0, -1)),
+        ((-1e7, 4e4), (-1, 0)),
+        ((1e6, 1e6), (-1, -1)),
+    ],
+)
+def test_an_roi_beyond_16_bits_repeats_the_corner(
+    center_px: tuple[float, float], corner: tuple[int, int]
+) -> None:
+    crop = crop_roi(NOISE, Roi(np.array(center_px), 300.0, 0.3), SIZE)
+    assert (np.rint(levels(crop.tensor)) == NOISE[corner]).all()
+
+
+def test_a_cropper_forgets_the_crop_before() -> None:
+    """Its buffers are used again: near, far, whole and near once more."""
+    cropper, near = Cropper(SIZE), Roi(np.array((80.0, 60.0)), 90.0, 0.4)
+    first = cropper.crop(NOISE, near).tensor.copy()
+    far = cropper.crop(NOISE, FAR_ROIS[0]).tensor.copy()
+    whole = cropper.letterbox(NOISE).tensor.copy()
+    assert np.array_equal(cropper.crop(NOISE, near).tensor, first)
+    assert np.array_equal(first, crop_roi(NOISE, near, SIZE).tensor)
+    assert np.array_equal(far, crop_roi(NOISE, FAR_ROIS[0], SIZE).tensor)
+    assert np.array_equal(whole, letterbox(NOISE, SIZE).tensor)
+
+
+def test_two_croppers_share_nothing() -> None:
+    roi = Roi(np.array((80.0, 60.0)), 90.0, 0.4)
+    one, two = Cropper(SIZE), Cropper(SIZE)
+    crop = one.crop(NOISE, roi)
+    before = crop.tensor.copy()
+    two.crop(NOISE[::-1].copy(), roi)
+    assert np.array_equal(crop.tensor, before)
 
 
 @given(rois_inside())

@@ -13,12 +13,11 @@ from pose_ros.blazepose.detector import Detector, decode_points, merge_best
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.options import PoseTrackerOptions
 
-MODEL = MODELS["upper_body"].detector
 
-
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    return Detector(MODEL, PoseTrackerOptions(), None)
+@pytest.fixture(scope="module", params=["upper_body", "lite"])
+def detector(request: pytest.FixtureRequest) -> Detector:
+    """Return the detector of 2021, and the one of the 33-landmark models."""
+    return Detector(MODELS[request.param].detector, PoseTrackerOptions(), None)
 
 
 def box(x: float, y: float, size: float) -> Float32Array:

@@ -149,17 +149,39 @@ def test_a_manifest_without_the_file_is_refused(models_dir: Path, entries: dict[
     assert str(models_dir / DETECTOR) in str(refused.value)
 
 
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated"])
+def test_weights_that_are_not_the_published_ones_are_refused(tmp_path: Path, damage: str) -> None:
+    lite = MODELS["lite"]
+    for file in (*lite.files, "lite.data", MANIFEST):
+        shutil.copy(MODELS_DIR / file, tmp_path / file)
+    apply, sentence = DAMAGES[damage]
+    apply(tmp_path, "lite.data")
+    with pytest.raises(ModelFileError, match=sentence) as refused:
+        PoseTracker(PoseTrackerOptions(model="lite"), tmp_path)
+    assert str(tmp_path / "lite.data") in str(refused.value)
+
+
 def test_weights_beside_the_graph_are_checked_too(models_dir: Path) -> None:
     edit_manifest(models_dir, DETECTOR, data_files={"weights.data": "0" * 64})
     with pytest.raises(ModelFileError, match=r"weights\.data"):
         PoseTracker(OPTIONS, models_dir)
 
 
-def test_an_unknown_provider_is_refused_with_those_that_are_there() -> None:
-    with pytest.raises(OptionError, match="providers has 'NoSuchProvider'") as refused:
-        PoseTracker(PoseTrackerOptions(providers=("CPUExecutionProvider", "NoSuchProvider")))
-    assert "this onnxruntime has" in str(refused.value)
-    assert "CPUExecutionProvider" in str(refused.value)
+@pytest.mark.parametrize(
+    ("providers", "shown"),
+    [
+        (("CPUExecutionProvider", "NoSuchProvider"), "['CPUExecutionProvider', 'NoSuchProvider']"),
+        ((), "[]"),
+    ],
+)
+def test_providers_that_are_not_there_are_refused_with_those_that_are(
+    providers: tuple[str, ...], shown: str
+) -> None:
+    with pytest.raises(OptionError) as refused:
+        PoseTracker(PoseTrackerOptions(providers=providers))
+    sentence = f"providers is {shown}; this onnxruntime allows one or more of "
+    assert str(refused.value).startswith(sentence)
+    assert "CPUExecutionProvider" in str(refused.value).removeprefix(sentence)
 
 
 def test_without_onnxruntime_the_sentence_says_how_to_get_it(

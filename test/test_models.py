@@ -32,6 +32,31 @@ def test_the_manifest_gives_a_rows_files_the_shapes_of_the_row(model: PoseModel)
     assert entry(model.file)["outputs"]["landmarks"] == [1, model.landmark_values]
 
 
+FULL_BODY = [model for model in MODELS.values() if model.mask_file]
+
+
+@pytest.mark.parametrize("model", FULL_BODY, ids=lambda model: model.file)
+def test_the_graph_with_the_mask_has_one_output_more_and_the_same_weights(
+    model: PoseModel,
+) -> None:
+    assert model.mask_file is not None
+    lean, rich = entry(model.file), entry(model.mask_file)
+    size, side, count = model.input_size, model.heatmap_size, model.landmark_values // 5
+    assert lean["outputs"]["heatmap"] == [1, count, side, side]
+    assert lean["outputs"]["world"] == [1, model.world_values]
+    assert rich["outputs"] == lean["outputs"] | {"mask": [1, 1, size, size]}
+    assert rich["data_files"] == lean["data_files"] != {}
+    assert 3 * (len(model.topology) + 2) <= model.world_values
+    assert model.files == (model.detector.file, model.file, model.mask_file)
+
+
+def test_three_models_have_a_mask_and_world_landmarks_and_the_upper_body_has_neither() -> None:
+    assert [model.file for model in FULL_BODY] == ["lite.onnx", "full.onnx", "heavy.onnx"]
+    upper_body = MODELS["upper_body"]
+    assert (upper_body.world_values, upper_body.heatmap_size) == (0, 0)
+    assert upper_body.files == (upper_body.detector.file, upper_body.file)
+
+
 @ROWS
 def test_auxiliary_landmarks_follow_the_named_ones_and_fit_the_tensor(model: PoseModel) -> None:
     count = len(model.topology)

@@ -17,7 +17,13 @@ from pose_ros.blazepose.options import option_specs
 NAN = float("nan")
 FRACTION = "a number from 0.0 to 1.0"
 THRESHOLDS = ("min_detection_confidence", "min_tracking_confidence")
-SWITCHES = ("static_image_mode", "smooth_landmarks", "mirrored_input")
+SWITCHES = (
+    "static_image_mode",
+    "smooth_landmarks",
+    "mirrored_input",
+    "enable_segmentation",
+    "smooth_segmentation",
+)
 
 
 def test_defaults_are_mediapipes() -> None:
@@ -30,6 +36,9 @@ def test_defaults_are_mediapipes() -> None:
         "mirrored_input": False,
         "intra_op_threads": 0,
         "providers": ("CPUExecutionProvider",),
+        "enable_segmentation": False,
+        "smooth_segmentation": True,
+        "heatmap_kernel": 7,
     }
 
 
@@ -53,11 +62,15 @@ def test_defaults_are_mediapipes() -> None:
         ("intra_op_threads", 65, "65", "a whole number from 0 to 64"),
         ("intra_op_threads", 1.0, "1.0", "a whole number from 0 to 64"),
         ("intra_op_threads", True, "True", "a whole number from 0 to 64"),
+        ("heatmap_kernel", 8, "8", "one of 7, 9"),
+        ("heatmap_kernel", 7.0, "7.0", "one of 7, 9"),
+        ("heatmap_kernel", "7", "'7'", "one of 7, 9"),
         ("model", "lower_body", "'lower_body'", f"one of {', '.join(MODELS)}"),
         ("model", 3, "3", f"one of {', '.join(MODELS)}"),
         ("model", "", "''", f"one of {', '.join(MODELS)}"),
         ("providers", "CPUExecutionProvider", "'CPUExecutionProvider'", "a list of texts"),
         ("providers", (1,), "[1]", "a list of texts"),
+        ("providers", ["a", 1], "['a', 1]", "a list of texts"),
         ("providers", None, "None", "a list of texts"),
     ],
 )  # fmt: skip
@@ -94,6 +107,21 @@ def test_options_are_checked_again_when_replaced_and_cannot_be_changed() -> None
         dataclasses.replace(options, min_detection_confidence=2.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         options.model = "other"  # type: ignore[misc]
+
+
+def test_a_list_is_taken_as_a_tuple() -> None:
+    names: Any = ["CPUExecutionProvider"]
+    options = PoseTrackerOptions(providers=names)
+    assert options.providers == ("CPUExecutionProvider",)
+    names.append("other")
+    assert options == PoseTrackerOptions()
+
+
+def test_what_a_user_cannot_set_is_marked() -> None:
+    hidden = {
+        name for name, spec in option_specs(PoseTrackerOptions).items() if not spec.parameter
+    }
+    assert hidden == {"enable_segmentation", "heatmap_kernel"}
 
 
 def test_an_option_error_is_a_pose_error() -> None:

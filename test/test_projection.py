@@ -9,13 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_ros.blazepose.crop import crop_roi
+from pose_ros.blazepose.crop import Cropper
 from pose_ros.blazepose.datatypes import Detection, Float32Array, ImageSize, Pose, Roi
-from pose_ros.blazepose.projection import mirror_pose, mirror_roi, project_landmarks
+from pose_ros.blazepose.projection import (
+    mirror_pose,
+    mirror_roi,
+    project_landmarks,
+    project_mask,
+    project_world,
+)
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 SIZE = ImageSize(640, 480)
 CROP = 256
+CROPPER = Cropper(CROP)
 rng = np.random.default_rng(3)
 POINTS = rng.uniform(-50, 300, (27, 3)).astype(np.float32)
 
@@ -50,7 +57,7 @@ def make_pose() -> Pose:
 
 @given(rois)
 def test_projection_goes_where_the_crop_was_taken_from(roi: Roi) -> None:
-    crop = crop_roi(IMAGE, roi, CROP)
+    crop = CROPPER.crop(IMAGE, roi)
     image_px = project_landmarks(POINTS, crop, SIZE)
     homogeneous = np.column_stack([POINTS[:, :2], np.ones(len(POINTS))])
     assert np.allclose(image_px[:, :2], homogeneous @ crop.image_from_crop.T, atol=3e-3)
@@ -58,7 +65,7 @@ def test_projection_goes_where_the_crop_was_taken_from(roi: Roi) -> None:
 
 @given(rois)
 def test_projection_can_be_undone(roi: Roi) -> None:
-    image_px = project_landmarks(POINTS, crop_roi(IMAGE, roi, CROP), SIZE)
+    image_px = project_landmarks(POINTS, CROPPER.crop(IMAGE, roi), SIZE)
     cos, sin = math.cos(roi.rotation_rad), math.sin(roi.rotation_rad)
     upright_px = (image_px[:, :2] - roi.center_px) @ np.array([(cos, -sin), (sin, cos)])
     crop_px = upright_px * CROP / roi.size_px + CROP / 2
@@ -68,22 +75,86 @@ def test_projection_can_be_undone(roi: Roi) -> None:
 
 @given(rois)
 def test_depth_is_on_the_scale_of_x(roi: Roi) -> None:
-    image_px = project_landmarks(POINTS, crop_roi(IMAGE, roi, CROP), SIZE)
+    image_px = project_landmarks(POINTS, CROPPER.crop(IMAGE, roi), SIZE)
     assert np.allclose(image_px[:, 2], POINTS[:, 2] * roi.size_px / CROP, rtol=1e-5)
 
 
 @given(rois)
 def test_twice_the_image_and_roi_give_twice_the_landmarks(roi: Roi) -> None:
     twice = Roi(roi.center_px * 2, roi.size_px * 2, roi.rotation_rad)
-    image_px = project_landmarks(POINTS, crop_roi(IMAGE, roi, CROP), SIZE)
-    large = crop_roi(np.zeros((960, 1280, 3), np.uint8), twice, CROP)
+    image_px = project_landmarks(POINTS, CROPPER.crop(IMAGE, roi), SIZE)
+    large = CROPPER.crop(np.zeros((960, 1280, 3), np.uint8), twice)
     assert np.allclose(project_landmarks(POINTS, large, ImageSize(1280, 960)), image_px * 2)
 
 
 def test_the_middle_of_the_crop_is_the_centre_of_the_roi() -> None:
-    crop = crop_roi(IMAGE, Roi(np.array((123.0, 45.0)), 210.0, 1.1), CROP)
+    crop = CROPPER.crop(IMAGE, Roi(np.array((123.0, 45.0)), 210.0, 1.1))
     middle = np.array([(CROP / 2, CROP / 2, 0)], np.float32)
     assert project_landmarks(middle, crop, SIZE)[0] == pytest.approx((123, 45, 0), abs=1e-4)
+
+
+WORLD_M = rng.uniform(-1, 1, (33, 3)).astype(np.float32)
+
+
+def roi_turned_by(rotation_rad: float) -> Roi:
+    return Roi(np.array((300.0, 200.0)), 250.0, rotation_rad)
+
+
+def test_world_landmarks_of_an_upright_roi_stay_as_they_are() -> None:
+    assert np.array_equal(project_world(WORLD_M, roi_turned_by(0.0)), WORLD_M)
+
+
+@given(st.floats(-math.pi, math.pi))
+def test_world_landmarks_turn_with_the_roi_around_the_axis_of_sight(rotation_rad: float) -> None:
+    """They turn as the landmarks in the image do."""
+    world_m = project_world(WORLD_M, roi_turned_by(rotation_rad))
+    crop = CROPPER.crop(IMAGE, roi_turned_by(rotation_rad))
+    linear = crop.image_from_crop[:, :2] * (CROP / 250)
+    assert np.allclose(world_m[:, :2], WORLD_M[:, :2] @ linear.T, atol=1e-5)
+    assert np.array_equal(world_m[:, 2], WORLD_M[:, 2])
+
+
+@given(st.floats(-math.pi, math.pi))
+def test_turning_world_landmarks_back_gives_them_back(rotation_rad: float) -> None:
+    there = project_world(WORLD_M, roi_turned_by(rotation_rad))
+    back = project_world(there, roi_turned_by(-rotation_rad))
+    assert np.allclose(back, WORLD_M, atol=1e-6)
+
+
+def test_an_upright_mask_of_the_rois_size_is_put_in_its_place() -> None:
+    mask = random(CROP, CROP)
+    crop = CROPPER.crop(IMAGE, Roi(np.array((300.0, 200.0)), CROP, 0.0))
+    image_mask = project_mask(mask, crop, SIZE)
+    assert image_mask.shape == (480, 640)
+    assert image_mask.dtype == np.float32
+    # corners are rounded to float32: up to 1e-4 px, and noise changes by up to 1 each pixel
+    assert np.abs(image_mask[72:328, 172:428] - mask).max() < 0.04
+    image_mask[71:329, 171:429] = 0
+    assert not image_mask.any()
+
+
+@given(rois)
+def test_a_mask_is_one_inside_the_roi_and_zero_outside(roi: Roi) -> None:
+    ones = np.ones((CROP, CROP), np.float32)
+    image_mask = project_mask(ones, CROPPER.crop(IMAGE, roi), SIZE)
+    columns, rows = np.meshgrid(np.arange(640), np.arange(480))
+    from_center = np.stack([columns, rows], axis=-1) - roi.center_px
+    cos, sin = math.cos(roi.rotation_rad), math.sin(roi.rotation_rad)
+    along = np.abs(from_center @ np.array([(cos, -sin), (sin, cos)])).max(axis=-1)
+    # the mask's last pixel is one pixel of the crop within the ROI's edge; then it fades out
+    pixel_px = roi.size_px / CROP
+    inside = along < roi.size_px / 2 - pixel_px - 1
+    outside = along > roi.size_px / 2 + pixel_px + 1
+    assert np.abs(image_mask[inside] - 1).max(initial=0) < 1e-6
+    assert not image_mask[outside].any()
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_a_mask_coarser_than_the_crop_covers_the_same_square(side: int) -> None:
+    crop = CROPPER.crop(IMAGE, Roi(np.array((300.0, 200.0)), 200.0, 0.7))
+    fine = project_mask(np.ones((CROP, CROP), np.float32), crop, SIZE)
+    coarse = project_mask(np.ones((side, side), np.float32), crop, SIZE)
+    assert np.abs(fine - coarse).mean() < 0.005
 
 
 @given(rois)

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pose_ros.blazepose.datatypes import ImageSize, Roi
-from pose_ros.blazepose.roi import roi_from_points
+from pose_ros.blazepose.roi import circle_size_px, roi_from_points
 
 SIZE = ImageSize(640, 480)
 SCALE = 1.5
@@ -45,6 +45,15 @@ def test_the_square_is_centred_on_the_first_point_and_scaled_twice_the_radius() 
     roi = roi_of((300, 200), (30, -40))
     assert roi.center_px == pytest.approx((300, 200), abs=PX)
     assert roi.size_px == pytest.approx(2 * 50 * SCALE, abs=PX)
+
+
+@given(points, circles)
+def test_the_circles_diameter_is_twice_the_distance_of_its_points(
+    center: tuple[float, float], delta: tuple[float, float]
+) -> None:
+    points_px = np.array([center, np.add(center, delta)], np.float32)
+    expected = 2 * math.dist(*points_px.astype(float))
+    assert float(circle_size_px(points_px, SIZE)) == pytest.approx(expected, rel=1e-6)
 
 
 @given(points, circles)

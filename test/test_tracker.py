@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import itertools
 import math
+import shutil
+from pathlib import Path
 from typing import Any
 
 import media
@@ -14,11 +16,17 @@ import pytest
 
 from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
 from pose_ros.blazepose.datatypes import Float32Array, ImageArray
-from pose_ros.blazepose.errors import ImageError, OptionError
+from pose_ros.blazepose.errors import ImageError, ModelFileError, OptionError
+from pose_ros.blazepose.models import MANIFEST, MODELS
+from pose_ros.blazepose.smoothing import smooth_mask
 from pose_ros.blazepose.tracker import FRAME_NS, MAX_GAP_NS
 
 PX = 2e-3  # float32 rounding of normalized coordinates
+M = 1e-6  # the same of world landmarks
 START_NS = 10**18
+MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
+# One model of each kind: with and without heatmap, world landmarks, mask and one-euro filters.
+BOTH_KINDS = pytest.mark.parametrize("model", ["upper_body", "lite"])
 
 
 @functools.cache
@@ -59,9 +67,19 @@ def landmarks(poses: list[Pose]) -> list[list[float]]:
     return [pose.landmarks_px.ravel().tolist() for pose in poses]
 
 
+def figures(poses: list[Pose]) -> list[list[float]]:
+    """Return everything that is filtered over time, as one list for each pose."""
+    arrays = ("landmarks_px", "auxiliary_px", "visibility", "world_landmarks_m", "mask")
+    found = [[getattr(pose, name) for name in arrays] for pose in poses]
+    return [
+        np.concatenate([array.ravel() for array in row if array is not None]).tolist()
+        for row in found
+    ]
+
+
 def person_roi() -> Roi:
-    """Return an ROI around the person whose samples fall on halves of pixels."""
-    return Roi(np.array((200.0, 150.0)), 384.0, 0.0)
+    """Return an ROI around the person whose samples fall on whole pixels."""
+    return Roi(np.array((200.0, 220.0)), 512.0, 0.0)
 
 
 def test_the_detector_runs_once_and_tracking_goes_on_without_it() -> None:
@@ -137,23 +155,27 @@ def test_time_goes_on_from_the_last_stamp_that_was_not_zero() -> None:
     assert tracker.time_jumps == 0
 
 
-def test_loss_clears_filters_and_a_new_person_gets_a_new_id() -> None:
-    tracker = make_tracker()
+@BOTH_KINDS
+def test_loss_clears_filters_and_a_new_person_gets_a_new_id(model: str) -> None:
+    tracker = make_tracker(model=model, enable_segmentation=model == "lite")
     run(tracker, [stamp(i) for i in range(5)])
     assert tracker.track(black(), stamp(5)) == ()
     assert tracker.track(black(), stamp(6)) == ()
     found = [track_one(tracker, image, stamp(7 + i)) for i, image in enumerate(frames()[:3])]
-    assert landmarks(found) == landmarks(run(make_tracker(), [stamp(i) for i in range(3)]))
+    fresh = make_tracker(model=model, enable_segmentation=model == "lite")
+    assert figures(found) == figures(run(fresh, [stamp(i) for i in range(3)]))
     assert {pose.person_id for pose in found} == {2}
     assert tracker.time_jumps == 0
 
 
-def test_reset_is_a_fresh_tracker_but_for_the_ids() -> None:
-    tracker = make_tracker()
+@BOTH_KINDS
+def test_reset_is_a_fresh_tracker_but_for_the_ids(model: str) -> None:
+    tracker = make_tracker(model=model, enable_segmentation=model == "lite")
     run(tracker, [stamp(i) for i in range(4)])
     tracker.reset()
     again = run(tracker, [5 + i * FRAME_NS for i in range(4)])
-    assert landmarks(again) == landmarks(run(make_tracker(), [stamp(i) for i in range(4)]))
+    fresh = make_tracker(model=model, enable_segmentation=model == "lite")
+    assert figures(again) == figures(run(fresh, [stamp(i) for i in range(4)]))
     assert {pose.person_id for pose in again} == {2}
     assert tracker.time_jumps == 0
 
@@ -185,9 +207,10 @@ def test_static_images_may_come_in_any_time() -> None:
     assert tracker.time_jumps == 0
 
 
-def test_smoothing_changes_all_frames_but_the_first() -> None:
+@BOTH_KINDS
+def test_smoothing_changes_all_frames_but_the_first(model: str) -> None:
     roi = person_roi()
-    smooth, raw = make_tracker(), make_tracker(smooth_landmarks=False)
+    smooth, raw = make_tracker(model=model), make_tracker(model=model, smooth_landmarks=False)
     for i, image in enumerate(frames()[:4]):
         filtered = track_one(smooth, image, stamp(i), roi)
         unfiltered = track_one(raw, image, stamp(i), roi)
@@ -214,37 +237,70 @@ def test_an_external_roi_without_a_person_loses_the_person() -> None:
     assert track_one(tracker, frames()[2], stamp(2)).person_id == 2
 
 
+@BOTH_KINDS
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-def test_a_turned_image_and_roi_give_turned_landmarks(quarter_turns: int) -> None:
-    """The crop is the same to the byte: its samples fall on halves of pixels.
+def test_a_turned_image_and_roi_give_turned_landmarks(quarter_turns: int, model: str) -> None:
+    """The crop is the same to the byte: its samples fall on whole pixels.
 
     A pixel (x, y) of an image of height H is at (H - 1 - y, x) after a quarter turn clockwise,
     and so is the ROI's centre: coordinates count pixel centres on both sides.
     """
     image, roi = frames()[0], person_roi()
-    expected = track_one(make_tracker(), image, 0, roi).landmarks_px.astype(float)
+    pose = track_one(make_tracker(model=model), image, 0, roi)
+    expected, world_m = pose.landmarks_px.astype(float), pose.world_landmarks_m
     for _ in range(quarter_turns):
         height = image.shape[0]
         x, y, z = expected.T
         expected = np.stack([height - 1 - y, x, z], axis=1)
+        if world_m is not None:
+            world_m = np.stack([-world_m[:, 1], world_m[:, 0], world_m[:, 2]], axis=1)
         center_px = np.array((height - 1 - roi.center_px[1], roi.center_px[0]))
         roi = Roi(center_px, roi.size_px, roi.rotation_rad + math.pi / 2)
         image = np.ascontiguousarray(np.rot90(image, -1))
-    turned = track_one(make_tracker(), image, 0, roi)
+    turned = track_one(make_tracker(model=model), image, 0, roi)
     assert np.abs(turned.landmarks_px - expected).max() <= PX
+    assert_same_world(turned.world_landmarks_m, world_m)
+    assert np.array_equal(turned.visibility, pose.visibility)
 
 
-def test_a_shifted_image_and_roi_give_shifted_landmarks() -> None:
+@BOTH_KINDS
+def test_a_shifted_image_and_roi_give_shifted_landmarks(model: str) -> None:
     image, roi = frames()[0], person_roi()
     wide = np.pad(image, ((40, 20), (60, 10), (0, 0)), mode="edge")
     shifted_roi = Roi(roi.center_px + np.array((60, 40)), roi.size_px, 0.0)
-    pose = track_one(make_tracker(), image, 0, roi)
-    shifted = track_one(make_tracker(), wide, 0, shifted_roi)
+    pose = track_one(make_tracker(model=model), image, 0, roi)
+    shifted = track_one(make_tracker(model=model), wide, 0, shifted_roi)
     assert np.abs(shifted.landmarks_px - pose.landmarks_px - (60, 40, 0)).max() <= PX
+    assert_same_world(shifted.world_landmarks_m, pose.world_landmarks_m)
 
 
-def test_a_mirror_image_gives_the_mirrored_pose_with_the_same_names() -> None:
-    plain, mirrored = make_tracker(), make_tracker(mirrored_input=True)
+@BOTH_KINDS
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_scaled_image_and_roi_give_scaled_landmarks_in_the_same_metres(
+    factor: int, model: str
+) -> None:
+    """Each pixel becomes a square of equal ones, with its centre between the middle two."""
+    image, roi, between = frames()[0], person_roi(), (factor - 1) / 2
+    large = image.repeat(factor, axis=0).repeat(factor, axis=1)
+    scaled_roi = Roi(roi.center_px * factor + between, roi.size_px * factor, 0.0)
+    pose = track_one(make_tracker(model=model), image, 0, roi)
+    scaled = track_one(make_tracker(model=model), large, 0, scaled_roi)
+    expected = pose.landmarks_px * factor + np.array((between, between, 0))
+    assert np.abs(scaled.landmarks_px - expected).max() <= PX * factor
+    assert_same_world(scaled.world_landmarks_m, pose.world_landmarks_m)
+    assert np.array_equal(scaled.visibility, pose.visibility)
+
+
+def assert_same_world(ours: Float32Array | None, wanted: Float32Array | None) -> None:
+    """Check world landmarks, or that a model without them has none."""
+    assert (ours is None) == (wanted is None)
+    if ours is not None and wanted is not None:
+        assert np.abs(ours - wanted).max() <= M
+
+
+@BOTH_KINDS
+def test_a_mirror_image_gives_the_mirrored_pose_with_the_same_names(model: str) -> None:
+    plain, mirrored = make_tracker(model=model), make_tracker(model=model, mirrored_input=True)
     for i, image in enumerate(frames()[:3]):
         pose = track_one(plain, image, stamp(i))
         selfie = track_one(mirrored, np.ascontiguousarray(image[:, ::-1]), stamp(i))
@@ -252,6 +308,9 @@ def test_a_mirror_image_gives_the_mirrored_pose_with_the_same_names() -> None:
         assert np.array_equal(selfie.auxiliary_px, mirror(pose.auxiliary_px, image))
         assert np.array_equal(selfie.visibility, pose.visibility)
         assert selfie.next_roi.rotation_rad == -pose.next_roi.rotation_rad
+        if pose.world_landmarks_m is not None:
+            world_m = pose.world_landmarks_m * np.array((-1, 1, 1), np.float32)
+            assert_same_world(selfie.world_landmarks_m, world_m)
 
 
 def mirror(points_px: Float32Array, image: ImageArray) -> Float32Array:
@@ -282,26 +341,30 @@ def test_two_trackers_share_nothing() -> None:
     assert [pose.person_id for pose in together] == [1] * 6
 
 
-def test_images_are_not_changed_and_results_are_read_only() -> None:
+@pytest.mark.parametrize(("model", "count"), [("upper_body", 7), ("lite", 9)])
+def test_images_are_not_changed_and_results_are_read_only(model: str, count: int) -> None:
     image = frames()[0].copy()
-    pose = track_one(make_tracker(mirrored_input=True), image, 0)
+    has_mask = model == "lite"
+    tracker = make_tracker(model=model, mirrored_input=True, enable_segmentation=has_mask)
+    pose = track_one(tracker, image, 0)
     assert np.array_equal(image, frames()[0])
     assert pose.detection is not None
     arrays = [getattr(pose, item.name) for item in dataclasses.fields(pose)]
     arrays += [pose.roi.center_px, pose.next_roi.center_px, pose.detection.keypoints_px]
     arrays = [array for array in arrays if isinstance(array, np.ndarray)]
-    assert len(arrays) == 7
+    assert len(arrays) == count
     for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
 
 
-def test_a_result_does_not_change_when_tracking_goes_on() -> None:
-    tracker = make_tracker()
+@BOTH_KINDS
+def test_a_result_does_not_change_when_tracking_goes_on(model: str) -> None:
+    tracker = make_tracker(model=model, enable_segmentation=model == "lite")
     pose = track_one(tracker, frames()[0], stamp(0))
-    before = pose.landmarks_px.copy()
+    before = figures([pose])
     track_one(tracker, frames()[5], stamp(1))
-    assert np.array_equal(pose.landmarks_px, before)
+    assert figures([pose]) == before
 
 
 def test_an_image_that_is_a_view_gives_the_same_pose() -> None:
@@ -398,3 +461,138 @@ def test_configuring_the_same_options_changes_nothing() -> None:
     tracker.configure(PoseTrackerOptions())
     second = track_one(tracker, frames()[1], stamp(1))
     assert landmarks([*first, second]) == landmarks(run(make_tracker(), [stamp(0), stamp(1)]))
+
+
+def test_without_smoothing_the_full_bodys_rois_are_those_with_it() -> None:
+    """Its auxiliary landmarks are always filtered."""
+    stamps = [stamp(i) for i in range(5)]
+    smooth = run(make_tracker(model="lite"), stamps)
+    raw = run(make_tracker(model="lite", smooth_landmarks=False), stamps)
+    for filtered, unfiltered in zip(smooth, raw, strict=True):
+        assert filtered.next_roi.corners_px().tolist() == unfiltered.next_roi.corners_px().tolist()
+    assert landmarks(smooth)[1:] != landmarks(raw)[1:]
+
+
+def with_model(tracker: PoseTracker, model: str, **changes: Any) -> None:
+    tracker.configure(dataclasses.replace(tracker.options, model=model, **changes))
+
+
+def test_another_model_is_in_force_at_once_and_ids_go_on() -> None:
+    tracker = make_tracker()
+    found = []
+    for i, model in enumerate(["upper_body", "lite", "full", "lite", "upper_body"]):
+        with_model(tracker, model)
+        first = track_one(tracker, frames()[2 * i], stamp(2 * i))
+        second = track_one(tracker, frames()[2 * i + 1], stamp(2 * i + 1))
+        found.append((len(first.landmarks_px), first.person_id, second.person_id))
+        assert len(second.landmarks_px) == len(MODELS[model].topology)
+        assert (first.detection is not None, second.detection is not None) == (True, False)
+        assert (first.world_landmarks_m is None) == (model == "upper_body")
+    assert found == [(25, 1, 1), (33, 2, 2), (33, 3, 3), (33, 4, 4), (25, 5, 5)]
+
+
+def test_a_switched_tracker_is_a_fresh_one_of_that_model() -> None:
+    tracker = make_tracker()
+    run(tracker, [stamp(i) for i in range(3)])
+    with_model(tracker, "lite")
+    stamps = [stamp(3 + i) for i in range(3)]
+    assert figures(run(tracker, stamps)) == figures(run(make_tracker(model="lite"), stamps))
+
+
+@pytest.mark.parametrize("missing", ["lite.onnx", "lite.data", "detector.onnx", MANIFEST])
+def test_a_missing_file_keeps_the_old_model_and_the_person(missing: str, tmp_path: Path) -> None:
+    for file in MODELS_DIR.iterdir():
+        if file.name.startswith(("upper_body", "lite", "detector", "manifest")):
+            shutil.copy(file, tmp_path)
+    tracker = PoseTracker(PoseTrackerOptions(), tmp_path)
+    first = run(tracker, [stamp(0)])
+    (tmp_path / missing).unlink()
+    before = tracker.options
+    with pytest.raises(ModelFileError, match=missing):
+        with_model(tracker, "lite")
+    assert tracker.options is before
+    second = track_one(tracker, frames()[1], stamp(1))
+    assert (second.detection, second.person_id) == (None, 1)
+    assert landmarks([*first, second]) == landmarks(run(make_tracker(), [stamp(0), stamp(1)]))
+
+
+def test_the_upper_body_has_no_segmentation() -> None:
+    sentence = "enable_segmentation is True; allowed is False for the model upper_body"
+    with pytest.raises(OptionError, match=sentence):
+        make_tracker(enable_segmentation=True)
+    tracker = make_tracker()
+    run(tracker, [stamp(0)])
+    with pytest.raises(OptionError, match=sentence):
+        with_model(tracker, "upper_body", enable_segmentation=True)
+    assert not tracker.options.enable_segmentation
+    assert track_one(tracker, frames()[1], stamp(1)).person_id == 1
+
+
+def test_a_model_without_mask_is_refused_while_masks_are_wanted() -> None:
+    tracker = make_tracker(model="lite", enable_segmentation=True)
+    run(tracker, [stamp(0)])
+    with pytest.raises(OptionError, match="enable_segmentation is True"):
+        with_model(tracker, "upper_body")
+    pose = track_one(tracker, frames()[1], stamp(1))
+    assert (pose.person_id, len(pose.landmarks_px)) == (1, 33)
+    assert pose.mask is not None
+
+
+def test_masks_come_and_go_and_neither_person_nor_landmarks_change_by_a_bit() -> None:
+    tracker = make_tracker(model="lite")
+    poses = []
+    for i in range(6):
+        tracker.configure(dataclasses.replace(tracker.options, enable_segmentation=i in (2, 3, 5)))
+        poses.append(track_one(tracker, frames()[i], stamp(i)))
+    assert [pose.mask is not None for pose in poses] == [i in (2, 3, 5) for i in range(6)]
+    assert [pose.detection is not None for pose in poses] == [True] + [False] * 5
+    assert {pose.person_id for pose in poses} == {1}
+    alone = run(make_tracker(model="lite"), [stamp(i) for i in range(6)])
+    for ours, wanted in zip(poses, alone, strict=True):
+        without = dataclasses.replace(ours, mask=None)
+        assert figures([without]) == figures([wanted])
+
+
+def test_a_mask_covers_the_person_in_the_image() -> None:
+    pose = track_one(make_tracker(model="lite", enable_segmentation=True), frames()[0], 0)
+    assert pose.mask is not None
+    assert pose.mask.shape == frames()[0].shape[:2]
+    assert 0 <= pose.mask.min() <= pose.mask.max() <= 1
+    x, y = pose.landmarks_px[0, :2].astype(int)
+    assert pose.mask[y, x] > 0.9
+    assert pose.mask[5, 5] < 0.1
+    assert pose.mask[5, -5] < 0.1
+
+
+def test_the_mask_of_a_mirror_image_is_the_mirrored_mask() -> None:
+    image = frames()[0]
+    mirrored = make_tracker(model="lite", enable_segmentation=True, mirrored_input=True)
+    selfie = track_one(mirrored, np.ascontiguousarray(image[:, ::-1]), 0)
+    pose = track_one(make_tracker(model="lite", enable_segmentation=True), image, 0)
+    assert selfie.mask is not None
+    assert pose.mask is not None
+    assert np.array_equal(selfie.mask, pose.mask[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("options", "is_blended"),
+    [
+        ({}, True),
+        ({"smooth_segmentation": False}, False),
+        ({"static_image_mode": True}, False),
+        ({"smooth_landmarks": False}, True),
+    ],
+)
+def test_masks_are_blended_with_the_one_before_if_wanted(
+    options: dict[str, bool], is_blended: bool
+) -> None:
+    tracker = make_tracker(model="lite", enable_segmentation=True, **options)
+    first = track_one(tracker, frames()[0], stamp(0), person_roi()).mask
+    second = track_one(tracker, frames()[6], stamp(1), person_roi()).mask
+    alone = make_tracker(model="lite", enable_segmentation=True)
+    raw = track_one(alone, frames()[6], stamp(0), person_roi()).mask
+    assert first is not None
+    assert second is not None
+    assert raw is not None
+    assert np.array_equal(second, raw) != is_blended
+    assert np.array_equal(second, smooth_mask(raw, first)) == is_blended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import platform
+import warnings
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,17 @@ def test_the_arc_tangent_is_close_to_the_exact_one(y: float, x: float) -> None:
 @pytest.mark.parametrize("x", [-1.0, 1.0])
 def test_the_arc_tangent_on_the_axes_and_in_each_quadrant(y: float, x: float) -> None:
     assert float(atan2(np.float32(y), np.float32(x))) == pytest.approx(math.atan2(y, x), abs=1e-6)
+
+
+@pytest.mark.parametrize("y", [-1e30, 1e30])
+@pytest.mark.parametrize("x", [-1e-30, 1e-30])
+def test_a_slope_too_steep_for_float32_is_a_right_angle_without_a_warning(
+    y: float, x: float
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        angle_rad = float(atan2(np.float32(y), np.float32(x)))
+    assert angle_rad == pytest.approx(math.copysign(math.pi / 2, y), abs=1e-6)
 
 
 @pytest.mark.parametrize("y", [-2.0, 3.0])
