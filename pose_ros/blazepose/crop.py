@@ -27,6 +27,7 @@ from pose_ros.blazepose.datatypes import (
 _SUBPIXELS = 32
 _SUBPIXEL_BITS = 5
 _BLOCK = 64
+_BAND = 64
 _FAR_PX = 2**15 - 1
 _UNIT_SCALE = np.float32(1 / 255)
 # scaled and shifted in one rounding, as OpenCV's convertTo does
@@ -127,20 +128,22 @@ class _FixedPointMaps:
     """OpenCV's fixed-point maps of a square: whole pixels (S, S, 2), and the 1/32 px within them.
 
     Sums are taken in the order of cv::warpPerspective of OpenCV 4.10, block by block, since a
-    coordinate half-way between two map values goes where its last bit points.
+    coordinate half-way between two map values goes where its last bit points. The maps are made
+    in bands of rows whose buffers stay in the processor's cache.
     """
 
     def __init__(self, size: int) -> None:
         blocks = -(-size // _BLOCK)
+        band = math.gcd(size, _BAND)
         width = blocks * _BLOCK
-        self._size = size
+        self._size, self._band = size, band
         self._rows = np.arange(size, dtype=np.float64)[:, None, None]
         self._block_starts = np.arange(0, width, _BLOCK, dtype=np.float64)[:, None]
         self._within = np.arange(_BLOCK, dtype=np.float64)
-        self._sums = np.empty((3, size, blocks, _BLOCK))
-        self._subpixels = np.empty((2, size, width), np.int32)
-        self._fraction = np.empty((2, size, width), np.int32)
-        self._whole = np.empty((2, size, width), np.int16)
+        self._sums = np.empty((3, band, blocks, _BLOCK))
+        self._subpixels = np.empty((2, band, width), np.int32)
+        self._parts = np.empty((2, band, width), np.int32)
+        self._whole = np.empty((2, band, width), np.int16)
         self._pairs = np.empty((size, width, 2), np.int16)
         self._table_index = np.empty((size, width), np.uint16)
 
@@ -151,20 +154,18 @@ class _FixedPointMaps:
 
         `is_far` tells that some pixel lies where 16 bits do not reach: it is brought nearer.
         """
-        self._project(image_from_crop, is_far)
-        np.right_shift(self._subpixels, _SUBPIXEL_BITS, out=self._fraction)
-        np.copyto(self._whole, self._fraction, casting="unsafe")
-        cv2.merge(tuple(self._whole), dst=self._pairs)
-        x, y = np.bitwise_and(self._subpixels, _SUBPIXELS - 1, out=self._fraction)
-        np.left_shift(y, _SUBPIXEL_BITS, out=y)
-        np.add(x, y, out=self._table_index, casting="unsafe")
-        return self._pairs[:, : self._size], self._table_index[:, : self._size]
-
-    def _project(self, image_from_crop: Float64Array, is_far: bool) -> None:
-        """Fill the image coordinates of all crop pixels, in 1/32 px."""
         along_x, along_y, origin = image_from_crop.T[:, :, None, None, None]
         rows = along_x * self._block_starts + along_y * self._rows + origin
-        np.add(rows, along_x * self._within, out=self._sums)
+        steps = along_x * self._within
+        for start in range(0, self._size, self._band):
+            band = slice(start, start + self._band)
+            np.add(rows[:, band], steps, out=self._sums)
+            self._round_to_subpixels(is_far)
+            self._split(self._pairs[band], self._table_index[band])
+        return self._pairs[:, : self._size], self._table_index[:, : self._size]
+
+    def _round_to_subpixels(self, is_far: bool) -> None:
+        """Divide the band's homogeneous coordinates; keep them in whole 1/32 px."""
         coordinates, scale = self._sums[:2], self._sums[2]
         np.divide(_SUBPIXELS, scale, out=scale)
         np.multiply(coordinates, scale, out=coordinates)
@@ -174,3 +175,12 @@ class _FixedPointMaps:
         np.rint(coordinates, out=coordinates)
         whole = coordinates.reshape(self._subpixels.shape)
         np.copyto(self._subpixels, whole, casting="unsafe")
+
+    def _split(self, pairs: npt.NDArray[np.int16], table_index: npt.NDArray[np.uint16]) -> None:
+        """Write the band's whole pixels, and OpenCV's number for each 1/32 px pair."""
+        np.right_shift(self._subpixels, _SUBPIXEL_BITS, out=self._parts)
+        np.copyto(self._whole, self._parts, casting="unsafe")
+        cv2.merge(tuple(self._whole), dst=pairs)
+        x, y = np.bitwise_and(self._subpixels, _SUBPIXELS - 1, out=self._parts)
+        np.left_shift(y, _SUBPIXEL_BITS, out=y)
+        np.add(x, y, out=table_index, casting="unsafe")

@@ -231,7 +231,7 @@ def _filter(
 def smooth_mask(mask: Float32Array, previous: Float32Array | None) -> Float32Array:
     """Return the mask (H, W), blended with the filtered one before where it is uncertain.
 
-    ref: SegmentationSmoothingCalculator; its polynomial approximates the entropy of a pixel.
+    ref: SegmentationSmoothingCalculator; its polynomial is near the squared entropy of a pixel.
     """
     if previous is None:
         return mask
