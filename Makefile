@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+REFERENCE := test/reference/.venv/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
 .PHONY: help setup demo test check format golden bench
@@ -9,7 +10,7 @@ help:
 	@echo "make demo     run the node on a real video over ROS 2; results in out/"
 	@echo "make test     run all tests that need no root and no second environment"
 	@echo "make check    lint, types, architecture, consistency"
-	@echo "make bench    time the pipeline and the node"
+	@echo "make bench    time the pipeline and the node; beside MediaPipe after make golden"
 	@echo "make golden   make the reference figures again from MediaPipe itself"
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
@@ -39,7 +40,7 @@ golden: setup
 	$(BIN)/python test/reference/make.py
 
 bench: setup
-	$(BIN)/python -m pose_ros.tools.benchmark core
+	$(BIN)/python -m pose_ros.tools.benchmark core $(if $(wildcard $(REFERENCE)),--mediapipe $(REFERENCE))
 	$(BIN)/python -m pose_ros.tools.benchmark node
 
 format: setup

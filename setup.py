@@ -43,6 +43,7 @@ setup(
             f"annotate = {NAME}.tools.annotate:main",
             f"echo_landmarks = {NAME}.tools.echo_landmarks:main",
             f"demo = {NAME}.tools.demo:main",
+            f"benchmark = {NAME}.tools.benchmark:main",
         ],
     },
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from pose_ros import spinning
 from pose_ros.blazepose.errors import PoseError
 from pose_ros.blazepose.models import MODELS
 from pose_ros.share import share_path
-from pose_ros.tools.children import Child
+from pose_ros.tools.children import Child, isolate
 from pose_ros.tools.frames import PICTURE_RATE_HZ, FrameSource, open_frames
 from pose_ros.tools.image_files import VideoFile
 from pose_ros.tools.progress import Progress
@@ -161,7 +160,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         frames = open_frames(options.video)
         options.out.mkdir(parents=True, exist_ok=True)
-        _isolate()
+        isolate()
         spinning.init(["--ros-args", "-r", f"__ns:=/demo_{os.getpid()}"])
         summary = Demo(options, frames).run()
         was_interrupted = not ok()
@@ -191,17 +190,6 @@ def report(summary: Summary, out: Path, was_interrupted: bool) -> int:
         )
         return 1
     return 0
-
-
-def _isolate() -> None:
-    """Keep to this machine and to a domain of our own, with room for images between processes."""
-    profile = str(share_path("config") / "fastdds_shm.xml")
-    os.environ.update(
-        ROS_DOMAIN_ID=str(random.randint(1, 100)),
-        ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
-        FASTRTPS_DEFAULT_PROFILES_FILE=profile,
-        FASTDDS_DEFAULT_PROFILES_FILE=profile,
-    )
 
 
 def _rate_hz(times_ns: Sequence[int]) -> float:
