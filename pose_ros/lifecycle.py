@@ -76,6 +76,21 @@ class OwningLifecycleNode(LifecycleNode):
         self.while_active.close()
         self.while_configured.close()
 
+    @transition
+    def on_cleanup(self) -> None:
+        """Let go of everything."""
+        self.release()
+
+    @transition
+    def on_shutdown(self) -> None:
+        """Let go of everything, from any state."""
+        self.release()
+
+    @transition
+    def on_error(self) -> None:
+        """Let go of everything, so that the node can be configured again."""
+        self.release()
+
     def destroy_node(self) -> None:
         """Let go of everything, and of the node."""
         self.release()

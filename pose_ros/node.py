@@ -129,21 +129,6 @@ class PoseNode(OwningLifecycleNode):
         self.while_active.close()
         return super().on_deactivate(state)
 
-    @transition
-    def on_cleanup(self) -> None:
-        """Let go of topics, services and models."""
-        self.release()
-
-    @transition
-    def on_shutdown(self) -> None:
-        """Let go of everything, from any state."""
-        self.release()
-
-    @transition
-    def on_error(self) -> None:
-        """Let go of everything, so that the node can be configured again."""
-        self.release()
-
     @property
     def _models_dir(self) -> Path:
         return Path(self._options.models_dir) if self._options.models_dir else share_path("models")
