@@ -6,17 +6,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pose_ros.blazepose.errors import PoseError
+
 _NAME = "pose_ros"
 _SOURCE_TREE = Path(__file__).resolve().parents[1]
 _SOURCE_FOLDERS = {"demo": "docs/demo"}
 
 
 def share_path(folder: str) -> Path:
-    """Return an installed folder such as `models`; FileNotFoundError if there is none."""
+    """Return an installed folder such as `models`; PoseError if there is none."""
     for path in _candidates(folder):
         if path.is_dir():
             return path
-    raise FileNotFoundError(f"the folder {folder!r} of {_NAME} is not installed")
+    raise PoseError(f"the folder {folder!r} of {_NAME} is not installed")
 
 
 def _candidates(folder: str) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import pytest
 from running import ROOT
 
 from pose_ros import share
+from pose_ros.blazepose.errors import PoseError
 from pose_ros.share import share_path
 
 
@@ -61,5 +62,5 @@ def test_an_environment_that_pip_installed_into_is_found(
 
 
 def test_a_missing_folder_is_told() -> None:
-    with pytest.raises(FileNotFoundError, match="'nonsense' of pose_ros is not installed"):
+    with pytest.raises(PoseError, match="'nonsense' of pose_ros is not installed"):
         share_path("nonsense")
