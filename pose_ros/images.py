@@ -18,12 +18,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from pose_ros.blazepose.datatypes import ImageArray
 from pose_ros.blazepose.errors import ImageError
+from pose_ros.pictures import check_picture, describe_picture
 
 if TYPE_CHECKING:
     from std_msgs.msg import Header
-
-MAX_DECODED_PIXELS = 2**26
-"""Largest JPEG or PNG that is decoded, in pixels (8192 x 8192: 192 MiB of RGB)."""
 
 _Pixels = npt.NDArray[Any]
 
@@ -121,10 +119,11 @@ def rgb_from_compressed(msg: CompressedImage) -> ImageArray:
     PNGs are scaled as raw images are. The file itself defines its channel order, as
     compressed_image_transport writes it; of `format` only a Bayer name before the semicolon
     matters, because that plugin stores such mosaics as grey pictures. Raises ImageError for other
-    formats, damaged or truncated data and pictures above `MAX_DECODED_PIXELS`.
+    formats, damaged or truncated data and pictures of more than 2^26 pixels.
     """
     data = bytes(msg.data)
-    _check_compressed(data, msg.format)
+    check_picture(data, msg.format)
+    name = describe_picture(data, msg.format)
     source = msg.format.split(";")[0].strip()
     is_mosaic = source.startswith("bayer_") and source in ENCODINGS
     colours = cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR
@@ -133,9 +132,13 @@ def rgb_from_compressed(msg: CompressedImage) -> ImageArray:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:  # out of memory, or above the user's own limits for cv2
         reason = f"cv2 refuses it ({error.err})"
-        raise ImageError(f"{_describe(data, msg.format)} cannot be decoded: {reason}") from error
+        raise ImageError(
+            f"{describe_picture(data, msg.format)} cannot be decoded: {reason}"
+        ) from error
     if pixels is None:
-        raise ImageError(f"{_describe(data, msg.format)} cannot be decoded: its data is damaged")
+        raise ImageError(
+            f"{describe_picture(data, msg.format)} cannot be decoded: its data is damaged"
+        )
     return _eight_bits(_to_rgb(pixels, ENCODINGS[source if is_mosaic else "bgr8"]))
 
 
@@ -244,56 +247,6 @@ def _rgb_from_cv_bridge(msg: Image) -> ImageArray:
             f"({reason}); supported are {', '.join(ENCODINGS)}"
         ) from error
     return rgb
-
-
-def _check_compressed(data: bytes, format_text: str) -> None:
-    """Refuse what is not a whole JPEG or PNG of bearable size, before a decoder allocates for it.
-
-    Some versions of OpenCV fill up truncated JPEGs with grey.
-    """
-    if data.startswith(b"\xff\xd8\xff"):
-        size, end = _jpeg_size(data)
-        is_whole = data.rfind(b"\xff\xd9") > end
-    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
-        size = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-        is_whole = data.rfind(b"IEND") > 24
-    else:
-        raise ImageError(f"{_describe(data, format_text)} is neither JPEG nor PNG")
-    if size[0] * size[1] > MAX_DECODED_PIXELS:
-        raise ImageError(
-            f"{_describe(data, format_text)} claims {size[0]} x {size[1]} pixels, "
-            f"allowed are {MAX_DECODED_PIXELS}"
-        )
-    if not is_whole:
-        raise ImageError(f"{_describe(data, format_text)} is truncated")
-
-
-_JPEG_MARKER = re.compile(rb"\xff([\x01-\xfe])")
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
-
-
-def _jpeg_size(data: bytes) -> tuple[tuple[int, int], int]:
-    """Width and height from a JPEG's frame header, and the position after them (ITU T.81, B.2.2).
-
-    Markers are sought as libjpeg does it, so that both find the same frame header. Without one
-    the size is (0, 0) at the end of the data.
-    """
-    position = 2
-    while marker := _JPEG_MARKER.search(data, position):
-        code, position = marker[1][0], marker.end()
-        if code in _JPEG_FRAMES:
-            height, width = (
-                int.from_bytes(data[position + at : position + at + 2], "big") for at in (3, 5)
-            )
-            return (width, height), position + 7
-        if code not in _JPEG_BARE_MARKERS:
-            position += int.from_bytes(data[position : position + 2], "big")
-    return (0, 0), len(data)
-
-
-def _describe(data: bytes, format_text: str) -> str:
-    return f"compressed image (format {format_text!r}, {len(data)} bytes)"
 
 
 def _check_array(pixels: ImageArray, shape: str, is_right_shape: bool) -> None:
