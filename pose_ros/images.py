@@ -131,14 +131,9 @@ def rgb_from_compressed(msg: CompressedImage) -> ImageArray:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:  # out of memory, or above the user's own limits for cv2
-        reason = f"cv2 refuses it ({error.err})"
-        raise ImageError(
-            f"{describe_picture(data, msg.format)} cannot be decoded: {reason}"
-        ) from error
+        raise ImageError(f"{name} cannot be decoded: cv2 refuses it ({error.err})") from error
     if pixels is None:
-        raise ImageError(
-            f"{describe_picture(data, msg.format)} cannot be decoded: its data is damaged"
-        )
+        raise ImageError(f"{name} cannot be decoded: its data is damaged")
     return _eight_bits(_to_rgb(pixels, ENCODINGS[source if is_mosaic else "bgr8"]))
 
 
