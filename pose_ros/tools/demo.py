@@ -113,7 +113,8 @@ class Demo:
             *limit,
             "--ros-args",
         )
-        self._spin_until(lambda: source.exit_code is not None, math.inf)
+        if not self._spin_until(lambda: source.exit_code is not None, _START_S):
+            raise DemoError(f"nothing was answered for {_START_S:g} s:\n{source.last_words()}")
         self._spin_until(self._is_complete, _LAST_ANSWER_S)
 
     def _start(self, module: str, *arguments: str) -> Child:

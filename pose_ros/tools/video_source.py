@@ -59,7 +59,8 @@ class VideoSource(Node):
     def destroy_node(self) -> None:
         """End the player, then the node."""
         self._stop.set()
-        self._player.join()
+        if threading.current_thread() is not self._player:  # rclpy may call this from any thread
+            self._player.join()
         super().destroy_node()
 
     def _play(self) -> None:
