@@ -125,20 +125,20 @@ def with_parameters(options: NodeOptions, parameters: Iterable[Parameter]) -> No
 
 def changed_parameters(old: NodeOptions, new: NodeOptions) -> list[Parameter]:
     """Return the parameters that differ, with their old values."""
-    return [
-        Parameter(name, value=_to_ros(getattr(old, name)))
-        for name in parameter_specs()
-        if getattr(old, name) != getattr(new, name)
-    ]
+    names = _changed_names(old, new)
+    return [Parameter(name, value=_to_ros(getattr(old, name))) for name in names]
+
+
+def _changed_names(old: NodeOptions, new: NodeOptions) -> list[str]:
+    return [name for name in parameter_specs() if getattr(old, name) != getattr(new, name)]
 
 
 def check_change(
     old: NodeOptions, new: NodeOptions, is_configured: bool, models_dir: Path
 ) -> None:
     """Raise PoseError if a node cannot go from its old options to the new ones now."""
-    specs = parameter_specs()
-    names = {item.name for item in changed_parameters(old, new)}
-    fixed = [name for name in specs if name in names and specs[name].fixed]
+    names, specs = _changed_names(old, new), parameter_specs()
+    fixed = [name for name in names if specs[name].fixed]
     if fixed and is_configured:
         raise OptionError(
             f"{fixed[0]} cannot become {getattr(new, fixed[0])!r} now: "

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_ros.blazepose import PoseTracker
 from pose_ros.blazepose.camera import Camera
-from pose_ros.blazepose.datatypes import ImageArray, ImageSize
+from pose_ros.blazepose.datatypes import ImageArray, ImageSize, size_of
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.topology import Topology
 from pose_ros.diagnostics import Diagnostics
@@ -89,7 +89,7 @@ class FrameProcessor:
             image=image,
             poses=poses,
             topology=self.topology,
-            camera=self._camera(info, ImageSize(image.shape[1], image.shape[0])),
+            camera=self._camera(info, size_of(image)),
             min_visibility=self._options.min_visibility,
             marker_distance_m=self._options.marker_distance_m,
             frame_period_s=self._period_s(stamp_ns),

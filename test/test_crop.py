@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_ros.blazepose.crop import Cropper, size_of
-from pose_ros.blazepose.datatypes import Crop, Float32Array, ImageArray, Roi
+from pose_ros.blazepose.crop import Cropper
+from pose_ros.blazepose.datatypes import Crop, Float32Array, ImageArray, Roi, size_of
 
 SIZE = 256
 CROPS_SHA256 = "c052ae3986c4bb7996c32c803104531340d9885c23f63b3c877ce8182e418917"

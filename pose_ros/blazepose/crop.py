@@ -19,9 +19,9 @@ from pose_ros.blazepose.datatypes import (
     Float32Array,
     Float64Array,
     ImageArray,
-    ImageSize,
     NormalizedRect,
     Roi,
+    size_of,
 )
 
 _SUBPIXELS = 32
@@ -32,11 +32,6 @@ _FAR_PX = 2**15 - 1
 _UNIT_SCALE = np.float32(1 / 255)
 # scaled and shifted in one rounding, as OpenCV's convertTo does
 _SIGNED_VALUES = (np.arange(256) * float(np.float32(2 / 255)) - 1).astype(np.float32)
-
-
-def size_of(image: ImageArray) -> ImageSize:
-    """Return the size of an image (H, W, 3)."""
-    return ImageSize(image.shape[1], image.shape[0])
 
 
 class Cropper:

@@ -26,6 +26,11 @@ class ImageSize(NamedTuple):
     height_px: int
 
 
+def size_of(image: ImageArray) -> ImageSize:
+    """Return the size of an image (H, W, 3)."""
+    return ImageSize(image.shape[1], image.shape[0])
+
+
 class NormalizedRect(NamedTuple):
     """A rotated rectangle as MediaPipe stores it: float32, normalized by the image size."""
 

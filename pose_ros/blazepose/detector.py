@@ -11,8 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pose_ros.blazepose.anchors import make_anchors
-from pose_ros.blazepose.crop import Cropper, size_of
-from pose_ros.blazepose.datatypes import Crop, Detection, Float32Array, ImageArray, ImageSize
+from pose_ros.blazepose.crop import Cropper
+from pose_ros.blazepose.datatypes import (
+    Crop,
+    Detection,
+    Float32Array,
+    ImageArray,
+    ImageSize,
+    size_of,
+)
 from pose_ros.blazepose.inference import OnnxModel, sigmoid
 from pose_ros.blazepose.models import DetectorModel
 from pose_ros.blazepose.options import PoseTrackerOptions

@@ -145,8 +145,7 @@ MODELS = {
 
 def check_model(name: str, models_dir: Path | None = None) -> None:
     """Raise ModelFileError unless all files of a model are there and undamaged."""
-    for file in MODELS[name].files:
-        model_path(file, models_dir)
+    _check_files(MODELS[name].files, models_dir or _SOURCE_TREE)
 
 
 def model_path(file: str, models_dir: Path | None = None) -> Path:
@@ -154,14 +153,25 @@ def model_path(file: str, models_dir: Path | None = None) -> Path:
 
     `models_dir` None means the `models/` folder of the source tree.
     """
-    path = (models_dir or _SOURCE_TREE) / file
-    entry = _manifest(path.parent).get(file)
-    if not isinstance(entry, dict) or "sha256" not in entry:
-        raise ModelFileError(f"model file {path} has no sha256 in {path.parent / MANIFEST}")
-    _check_sha256(path, entry["sha256"])
-    for data_file, sha256 in entry.get("data_files", {}).items():
-        _check_sha256(path.parent / data_file, sha256)
-    return path
+    folder = models_dir or _SOURCE_TREE
+    _check_files((file,), folder)
+    return folder / file
+
+
+def _check_files(files: tuple[str, ...], folder: Path) -> None:
+    """Check graphs and their weights, those that graphs share only once."""
+    entries = _manifest(folder)
+    expected: dict[tuple[str, str], None] = {}
+    for file in files:
+        entry = entries.get(file)
+        if not isinstance(entry, dict) or "sha256" not in entry:
+            raise ModelFileError(
+                f"model file {folder / file} has no sha256 in {folder / MANIFEST}"
+            )
+        pairs = [(file, entry["sha256"]), *entry.get("data_files", {}).items()]
+        expected |= dict.fromkeys(pairs)
+    for file, sha256 in expected:
+        _check_sha256(folder / file, sha256)
 
 
 def _check_sha256(path: Path, expected: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pose_ros.blazepose.crop import Cropper, size_of
+from pose_ros.blazepose.crop import Cropper
 from pose_ros.blazepose.datatypes import (
     Crop,
     CropLandmarks,
@@ -21,6 +21,7 @@ from pose_ros.blazepose.datatypes import (
     ImageSize,
     Pose,
     Roi,
+    size_of,
 )
 from pose_ros.blazepose.detector import Detector
 from pose_ros.blazepose.errors import ImageError
