@@ -15,8 +15,9 @@ from pose_ros.blazepose.datatypes import ImageArray, ImageSize, size_of
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.topology import Topology
 from pose_ros.diagnostics import Diagnostics
+from pose_ros.frame import FrameResult
 from pose_ros.images import rgb_from_compressed, rgb_from_image
-from pose_ros.messages import FrameResult, MarkerKey, camera_from_info
+from pose_ros.messages import camera_from_info
 from pose_ros.parameters import NodeOptions
 
 _DEFAULT_PERIOD_S = 1 / 30
@@ -34,7 +35,7 @@ class FrameProcessor:
         self._tracker = PoseTracker(options, models_dir)
         self._options = options
         self._diagnostics = diagnostics
-        self._markers: frozenset[MarkerKey] = frozenset()
+        self._previous: FrameResult | None = None
         self._last_stamp_ns = 0
 
     @property
@@ -93,10 +94,10 @@ class FrameProcessor:
             min_visibility=self._options.min_visibility,
             marker_distance_m=self._options.marker_distance_m,
             frame_period_s=self._period_s(stamp_ns),
-            previous_markers=self._markers,
+            previous=self._previous,
             has_mask=self.has_mask,
         )
-        self._markers = result.markers
+        self._previous = replace(result, previous=None)
         return result
 
     def _camera(self, info: CameraInfo | None, image_size: ImageSize) -> Camera:

@@ -115,8 +115,9 @@ def test_clocks_environment_and_output_stay_outside_the_core(file: Path) -> None
     assert called & {"print", "input", "exec", "eval"} == set()
 
 
-def test_messages_are_pure_functions_of_message_types_and_the_cores_records() -> None:
-    file = PACKAGE / "messages.py"
+@pytest.mark.parametrize("name", ["frame", "markers", "messages"])
+def test_messages_are_pure_functions_of_message_types_and_the_cores_records(name: str) -> None:
+    file = PACKAGE / f"{name}.py"
     assert "rclpy" not in roots(file)
     assert core_modules(file) <= MESSAGES_CORE
 

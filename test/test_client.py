@@ -25,7 +25,8 @@ from pose_ros.client import (
     landmarks_from_msg,
     names_from_msg,
 )
-from pose_ros.messages import FrameResult, landmark_names, landmarks
+from pose_ros.frame import FrameResult
+from pose_ros.messages import landmark_names, landmarks
 
 ROOT = Path(__file__).resolve().parents[1]
 ROI = Roi(np.array((10.0, 10.0)), 20.0, 0.0)

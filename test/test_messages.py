@@ -13,30 +13,28 @@ import media
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from hypothesis import given
-from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, PointCloud2, PointField, RegionOfInterest
 from std_msgs.msg import Header
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import MarkerArray
 
 from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.camera import Camera
-from pose_ros.blazepose.datatypes import Detection, Float64Array, ImageArray, ImageSize, Pose, Roi
+from pose_ros.blazepose.datatypes import ImageArray, ImageSize, Pose, Roi
 from pose_ros.blazepose.drawing import draw_poses
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
+from pose_ros.frame import FrameResult
 from pose_ros.images import rgb_from_compressed, rgb_from_image
+from pose_ros.markers import markers, roi_markers
 from pose_ros.messages import (
     LANDMARK_NAMES,
     OUTPUTS,
-    FrameResult,
     annotated_image,
     annotated_jpeg,
     camera_from_info,
     landmark_names,
     landmarks,
     landmarks_array,
-    roi_markers,
     segmentation_mask,
 )
 
@@ -46,7 +44,6 @@ SIZE = ImageSize(64, 48)
 CAMERA = Camera(SIZE, 50.0, 55.0, 30.0, 25.0, is_calibrated=True)
 IMAGE = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
 ROI = Roi(np.array((20.0, 30.0)), 40.0, 0.3)
-DETECTION = Detection(0.9, np.array((10, 5, 50, 45)), np.array(((1, 2), (3, 4), (5, 6), (7, 8))))
 
 
 def pose(person_id: int = 3, count: int = 25, **fields: Any) -> Pose:
@@ -128,6 +125,16 @@ def test_cloud_has_a_row_per_person() -> None:
         assert np.isnan(column(msg, name)).all()
 
 
+def test_cloud_has_the_places_that_are_known() -> None:
+    known_m = np.arange(75, dtype=np.float32).reshape(25, 3)
+    known_m[4] = np.nan
+    unknown_m = np.full((25, 3), np.nan, np.float32)
+    msg = landmarks(frame(pose(1), pose(2), landmarks_m=(unknown_m, known_m)))
+    for name, expected in zip(("x", "y", "z"), known_m.T, strict=True):
+        assert np.isnan(column(msg, name)[0]).all()
+        np.testing.assert_array_equal(column(msg, name)[1], expected)
+
+
 def test_cloud_of_nobody_has_width_and_no_data() -> None:
     msg = landmarks(frame())
     assert (msg.height, msg.width, msg.point_step, msg.row_step) == (0, 25, 52, 1300)
@@ -171,133 +178,6 @@ def test_array_of_nobody_is_empty() -> None:
     assert len(msg.data) == 0
 
 
-# ~/roi_markers
-
-
-def marker(msg: MarkerArray, namespace: str, slot: int = 0) -> Marker:
-    (found,) = (item for item in msg.markers if (item.ns, item.id) == (namespace, slot))
-    return found
-
-
-def points_m(item: Marker) -> Float64Array:
-    return np.array([(point.x, point.y, point.z) for point in item.points])
-
-
-@given(
-    st.tuples(*[st.floats(-2000, 4000)] * 2),
-    st.floats(1, 5000),
-    st.floats(-4, 4),
-    st.floats(0.1, 20),
-)
-def test_roi_marker_projects_onto_the_roi(
-    center_px: tuple[float, float], size_px: float, rotation_rad: float, distance_m: float
-) -> None:
-    roi = Roi(np.array(center_px), size_px, rotation_rad)
-    item = marker(roi_markers(frame(pose(roi=roi), marker_distance_m=distance_m)), "roi")
-    np.testing.assert_allclose(points_m(item)[:, 2], distance_m)
-    stroke_px = CAMERA.project(points_m(item))
-    center, top, *around, end = stroke_px
-    np.testing.assert_allclose(center, roi.center_px, atol=0.01)
-    np.testing.assert_allclose(np.roll(around, 1, axis=0), roi.corners_px(), atol=0.01)
-    np.testing.assert_allclose(top, end, atol=0.01)
-    up_px = np.array((np.sin(rotation_rad), -np.cos(rotation_rad))) * size_px / 2
-    np.testing.assert_allclose(top - center, up_px, atol=0.01)
-
-
-def test_markers_of_a_real_person_project_onto_roi_and_detection(astronaut: FrameResult) -> None:
-    msg = roi_markers(astronaut)
-    (person,) = astronaut.poses
-    assert person.detection is not None
-
-    def projected_px(namespace: str) -> Float64Array:
-        return astronaut.camera.project(points_m(marker(msg, namespace)))
-
-    corners_px = np.roll(projected_px("roi")[2:6], 1, axis=0)
-    np.testing.assert_allclose(corners_px, person.roi.corners_px(), atol=0.01)
-    xmin, ymin, xmax, ymax = person.detection.box_px
-    box_px = [(xmin, ymin), (xmax, ymin), (xmax, ymax), (xmin, ymax), (xmin, ymin)]
-    np.testing.assert_allclose(projected_px("detection"), box_px, atol=0.01)
-    np.testing.assert_allclose(
-        projected_px("detection_keypoints"), person.detection.keypoints_px, atol=0.01
-    )
-
-
-def test_markers_are_complete_for_a_viewer() -> None:
-    msg = roi_markers(frame(pose(detection=DETECTION), marker_distance_m=2.0))
-    kinds = {item.ns: item.type for item in msg.markers}
-    assert kinds == {
-        "roi": Marker.LINE_STRIP,
-        "detection": Marker.LINE_STRIP,
-        "detection_keypoints": Marker.SPHERE_LIST,
-    }
-    for item in msg.markers:
-        assert item.header == HEADER
-        assert item.action == Marker.ADD
-        assert item.pose.orientation.w == 1.0
-        assert item.color.a == 1.0
-    assert marker(msg, "roi").scale.x == pytest.approx(3 / 50 * 2)  # 3 px at 2 m
-
-
-def test_markers_are_numbered_by_person() -> None:
-    msg = roi_markers(frame(pose(7), pose(9, detection=DETECTION)))
-    keys = [(item.ns, item.id) for item in msg.markers]
-    assert keys == [("roi", 0), ("roi", 1), ("detection", 1), ("detection_keypoints", 1)]
-
-
-@pytest.mark.parametrize(
-    ("period_s", "lifetime_s"), [(0.1, 0.3), (1.0, 3.0), (0.0, 0.1), (-1.0, 0.1), (100.0, 6.0)]
-)
-def test_markers_live_three_frames_but_never_for_ever(period_s: float, lifetime_s: float) -> None:
-    lifetime = marker(roi_markers(frame(pose(), frame_period_s=period_s)), "roi").lifetime
-    assert lifetime.sec + lifetime.nanosec * 1e-9 == pytest.approx(lifetime_s)
-
-
-def test_exactly_the_vanished_markers_are_deleted() -> None:
-    before = frame(pose(1, detection=DETECTION), pose(2))
-    after = frame(pose(1), previous_markers=before.markers)
-    msg = roi_markers(after)
-    assert [(item.ns, item.id, item.action) for item in msg.markers] == [
-        ("roi", 0, Marker.ADD),
-        ("detection", 0, Marker.DELETE),
-        ("detection_keypoints", 0, Marker.DELETE),
-        ("roi", 1, Marker.DELETE),
-    ]
-    assert {item.header.frame_id for item in msg.markers} == {"camera_optical"}
-    assert len(roi_markers(frame(pose(1), previous_markers=after.markers)).markers) == 1
-
-
-_people = st.lists(st.sampled_from([None, DETECTION]), max_size=3)
-
-
-@given(st.lists(_people, min_size=1, max_size=6))
-def test_a_viewer_shows_what_the_last_frame_has(sequence: list[list[Detection | None]]) -> None:
-    shown: set[tuple[str, int]] = set()
-    result = frame()
-    for people in sequence:
-        poses = [pose(number, detection=item) for number, item in enumerate(people)]
-        result = frame(*poses, previous_markers=result.markers)
-        for item in roi_markers(result).markers:
-            assert item.action in (Marker.ADD, Marker.DELETE)
-            if item.action == Marker.DELETE:
-                shown.remove((item.ns, item.id))  # KeyError for what was never shown
-            else:
-                shown.add((item.ns, item.id))
-        assert shown == result.markers
-        assert len(shown) == sum(1 if item is None else 3 for item in people)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_not_finite_becomes_no_marker(bad: float) -> None:
-    detection = Detection(0.9, np.array((1, 2, bad, 4)), np.full((4, 2), bad))
-    result = frame(pose(detection=detection), previous_markers=frozenset({("detection", 0)}))
-    items = roi_markers(result).markers
-    assert [(item.ns, item.action) for item in items] == [
-        ("roi", Marker.ADD),
-        ("detection", Marker.DELETE),
-    ]
-    assert np.isfinite(points_m(items[0])).all()
-
-
 # pictures
 
 
@@ -324,9 +204,9 @@ def test_picture_is_drawn_once_and_only_when_asked_for(monkeypatch: pytest.Monke
         calls.append(1)
         return draw_poses(*args)
 
-    monkeypatch.setattr("pose_ros.messages.draw_poses", counting)
+    monkeypatch.setattr("pose_ros.frame.draw_poses", counting)
     result = frame(pose())
-    for build in (landmarks, landmarks_array, roi_markers):
+    for build in (landmarks, landmarks_array, markers, roi_markers):
         build(result)
     assert calls == []
     annotated_image(result)

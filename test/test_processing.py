@@ -15,7 +15,7 @@ from pose_ros.blazepose import PoseTracker
 from pose_ros.blazepose.errors import ImageError, OptionError, PoseError
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.diagnostics import STAGES, Diagnostics
-from pose_ros.messages import FrameResult
+from pose_ros.frame import FrameResult
 from pose_ros.parameters import NodeOptions
 from pose_ros.processing import FrameProcessor, stamp_to_ns
 
@@ -92,11 +92,14 @@ def test_frame_period_is_that_of_the_stamps_where_they_have_one(
     assert periods_s == pytest.approx([1 / 30, 0.1, 1 / 30, 1 / 30, 1 / 30])
 
 
-def test_markers_are_handed_on_to_the_next_frame(processor: FrameProcessor) -> None:
-    first, second = answer(processor), answer(processor)
-    assert first.previous_markers == frozenset()
-    assert second.previous_markers == first.markers
-    assert first.markers
+def test_a_frame_knows_the_one_before_it_and_no_more(processor: FrameProcessor) -> None:
+    first, second, third = answer(processor), answer(processor), answer(processor)
+    assert first.previous is None
+    assert second.previous is not None
+    assert second.previous.poses == first.poses
+    assert third.previous is not None
+    assert third.previous.poses == second.poses
+    assert third.previous.previous is None
 
 
 def test_reset_forgets_the_person(processor: FrameProcessor) -> None:

@@ -13,7 +13,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pose_ros.blazepose.datatypes import Detection, Float32Array, ImageArray, Pose, Roi
+from pose_ros.blazepose.datatypes import (
+    Detection,
+    Float32Array,
+    ImageArray,
+    ImageSize,
+    Pose,
+    Roi,
+    size_of,
+)
 from pose_ros.blazepose.topology import Topology
 
 Color = tuple[int, int, int]
@@ -62,13 +70,12 @@ def box_corners_px(detection: Detection) -> Float32Array:
     return detection.box_px[[[0, 1], [2, 1], [2, 3], [0, 3]]]
 
 
-def _drawn_landmarks(
-    canvas: ImageArray, pose: Pose, min_visibility: float
+def drawn_landmarks(
+    pose: Pose, image_size: ImageSize, min_visibility: float
 ) -> npt.NDArray[np.bool_]:
     """Return which landmarks (N,) are sure enough and inside the image."""
-    height_px, width_px = canvas.shape[:2]
     points_px = pose.landmarks_px[:, :2]
-    is_inside = ((points_px >= 0) & (points_px <= (width_px, height_px))).all(axis=1)
+    is_inside = ((points_px >= 0) & (points_px <= image_size)).all(axis=1)
     is_sure = (pose.visibility >= min_visibility) & (pose.presence >= MIN_PRESENCE)
     return np.asarray(is_inside & is_sure)
 
@@ -77,17 +84,18 @@ def _draw_skeleton(
     canvas: ImageArray, pose: Pose, topology: Topology, min_visibility: float, width_px: int
 ) -> None:
     """Draw the connections, then the landmarks in the colours of their sides."""
-    is_drawn = _drawn_landmarks(canvas, pose, min_visibility)
+    is_drawn = drawn_landmarks(pose, size_of(canvas), min_visibility)
     points_px = pose.landmarks_px[:, :2]
     pairs = np.array(topology.connections)
     _draw_lines(canvas, points_px[pairs[is_drawn[pairs].all(axis=1)]], CONNECTION_COLOR, width_px)
     for index in np.flatnonzero(is_drawn):
-        color = _side_color(topology.names[index])
+        color = side_color(topology.names[index])
         _draw_dots(canvas, points_px[index, None], CONNECTION_COLOR, 2 * width_px)
         _draw_dots(canvas, points_px[index, None], color, 1.5 * width_px)
 
 
-def _side_color(name: str) -> Color:
+def side_color(name: str) -> Color:
+    """Return the colour of a landmark by the person's side it is on."""
     if "left" in name:
         return LEFT_COLOR
     return RIGHT_COLOR if "right" in name else CENTER_COLOR

@@ -1,0 +1,237 @@
+"""Markers, built without a node: where they are, what they look like, and how they vanish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import media
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_messages import CAMERA, HEADER, MODELS_DIR, frame, pose
+from visualization_msgs.msg import Marker, MarkerArray
+
+from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
+from pose_ros.blazepose.camera import Camera
+from pose_ros.blazepose.datatypes import Detection, Float64Array, ImageSize, Roi
+from pose_ros.blazepose.drawing import LEFT_COLOR, RIGHT_COLOR
+from pose_ros.blazepose.topology import UPPER_BODY
+from pose_ros.frame import FrameResult
+from pose_ros.markers import markers, roi_markers
+
+DETECTION = Detection(0.9, np.array((10, 5, 50, 45)), np.array(((1, 2), (3, 4), (5, 6), (7, 8))))
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> FrameResult:
+    """The result of a real picture, with a detection."""
+    media.require("astronaut")
+    image = next(media.frames("astronaut"))
+    poses = PoseTracker(PoseTrackerOptions(static_image_mode=True), MODELS_DIR).track(image, 0)
+    camera = Camera.from_hfov(ImageSize(512, 512), 1.0)
+    return FrameResult(HEADER, image, poses, UPPER_BODY, camera)
+
+
+# ~/roi_markers
+
+
+def marker(msg: MarkerArray, namespace: str, slot: int = 0) -> Marker:
+    (found,) = (item for item in msg.markers if (item.ns, item.id) == (namespace, slot))
+    return found
+
+
+def points_m(item: Marker) -> Float64Array:
+    return np.array([(point.x, point.y, point.z) for point in item.points])
+
+
+@given(
+    st.tuples(*[st.floats(-2000, 4000)] * 2),
+    st.floats(1, 5000),
+    st.floats(-4, 4),
+    st.floats(0.1, 20),
+)
+def test_roi_marker_projects_onto_the_roi(
+    center_px: tuple[float, float], size_px: float, rotation_rad: float, distance_m: float
+) -> None:
+    roi = Roi(np.array(center_px), size_px, rotation_rad)
+    item = marker(roi_markers(frame(pose(roi=roi), marker_distance_m=distance_m)), "roi")
+    np.testing.assert_allclose(points_m(item)[:, 2], distance_m)
+    stroke_px = CAMERA.project(points_m(item))
+    center, top, *around, end = stroke_px
+    np.testing.assert_allclose(center, roi.center_px, atol=0.01)
+    np.testing.assert_allclose(np.roll(around, 1, axis=0), roi.corners_px(), atol=0.01)
+    np.testing.assert_allclose(top, end, atol=0.01)
+    up_px = np.array((np.sin(rotation_rad), -np.cos(rotation_rad))) * size_px / 2
+    np.testing.assert_allclose(top - center, up_px, atol=0.01)
+
+
+def test_markers_of_a_real_person_project_onto_roi_and_detection(astronaut: FrameResult) -> None:
+    msg = roi_markers(astronaut)
+    (person,) = astronaut.poses
+    assert person.detection is not None
+
+    def projected_px(namespace: str) -> Float64Array:
+        return astronaut.camera.project(points_m(marker(msg, namespace)))
+
+    corners_px = np.roll(projected_px("roi")[2:6], 1, axis=0)
+    np.testing.assert_allclose(corners_px, person.roi.corners_px(), atol=0.01)
+    xmin, ymin, xmax, ymax = person.detection.box_px
+    box_px = [(xmin, ymin), (xmax, ymin), (xmax, ymax), (xmin, ymax), (xmin, ymin)]
+    np.testing.assert_allclose(projected_px("detection"), box_px, atol=0.01)
+    np.testing.assert_allclose(
+        projected_px("detection_keypoints"), person.detection.keypoints_px, atol=0.01
+    )
+
+
+def test_markers_are_complete_for_a_viewer() -> None:
+    msg = roi_markers(frame(pose(detection=DETECTION), marker_distance_m=2.0))
+    kinds = {item.ns: item.type for item in msg.markers}
+    assert kinds == {
+        "roi": Marker.LINE_STRIP,
+        "detection": Marker.LINE_STRIP,
+        "detection_keypoints": Marker.SPHERE_LIST,
+    }
+    for item in msg.markers:
+        assert item.header == HEADER
+        assert item.action == Marker.ADD
+        assert item.pose.orientation.w == 1.0
+        assert item.color.a == 1.0
+    assert marker(msg, "roi").scale.x == pytest.approx(3 / 50 * 2)  # 3 px at 2 m
+
+
+def test_markers_are_numbered_by_person() -> None:
+    msg = roi_markers(frame(pose(7), pose(9, detection=DETECTION)))
+    keys = [(item.ns, item.id) for item in msg.markers]
+    assert keys == [("roi", 0), ("roi", 1), ("detection", 1), ("detection_keypoints", 1)]
+
+
+@pytest.mark.parametrize(
+    ("period_s", "lifetime_s"), [(0.1, 0.3), (1.0, 3.0), (0.0, 0.1), (-1.0, 0.1), (100.0, 6.0)]
+)
+def test_markers_live_three_frames_but_never_for_ever(period_s: float, lifetime_s: float) -> None:
+    lifetime = marker(roi_markers(frame(pose(), frame_period_s=period_s)), "roi").lifetime
+    assert lifetime.sec + lifetime.nanosec * 1e-9 == pytest.approx(lifetime_s)
+
+
+def test_exactly_the_vanished_markers_are_deleted() -> None:
+    before = frame(pose(1, detection=DETECTION), pose(2))
+    after = frame(pose(1), previous=before)
+    msg = roi_markers(after)
+    assert [(item.ns, item.id, item.action) for item in msg.markers] == [
+        ("roi", 0, Marker.ADD),
+        ("detection", 0, Marker.DELETE),
+        ("detection_keypoints", 0, Marker.DELETE),
+        ("roi", 1, Marker.DELETE),
+    ]
+    assert {item.header.frame_id for item in msg.markers} == {"camera_optical"}
+    assert len(roi_markers(frame(pose(1), previous=after)).markers) == 1
+
+
+_people = st.lists(st.sampled_from([None, DETECTION]), max_size=3)
+
+
+@given(st.lists(_people, min_size=1, max_size=6))
+def test_a_viewer_shows_what_the_last_frame_has(sequence: list[list[Detection | None]]) -> None:
+    shown: set[tuple[str, int]] = set()
+    result = frame()
+    for people in sequence:
+        poses = [pose(number, detection=item) for number, item in enumerate(people)]
+        result = frame(*poses, previous=result)
+        for item in roi_markers(result).markers:
+            assert item.action in (Marker.ADD, Marker.DELETE)
+            if item.action == Marker.DELETE:
+                shown.remove((item.ns, item.id))  # KeyError for what was never shown
+            else:
+                shown.add((item.ns, item.id))
+        assert len(shown) == sum(1 if item is None else 3 for item in people)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_becomes_no_marker(bad: float) -> None:
+    detection = Detection(0.9, np.array((1, 2, bad, 4)), np.full((4, 2), bad))
+    result = frame(pose(detection=detection), previous=frame(pose(detection=DETECTION)))
+    items = roi_markers(result).markers
+    assert [(item.ns, item.action) for item in items] == [
+        ("roi", Marker.ADD),
+        ("detection", Marker.DELETE),
+        ("detection_keypoints", Marker.DELETE),
+    ]
+    assert np.isfinite(points_m(items[0])).all()
+
+
+# ~/markers
+
+
+def certain(**fields: Any) -> Any:
+    """A pose whose landmarks are all sure, and inside the picture."""
+    points_px = np.random.default_rng(5).uniform(1, 45, (25, 3))
+    sure = np.ones(25)
+    return pose(**{"landmarks_px": points_px, "visibility": sure, "presence": sure, **fields})
+
+
+def test_skeleton_of_unknown_place_projects_onto_its_pixels() -> None:
+    person = certain()
+    msg = markers(frame(person, marker_distance_m=2.5))
+    dots_m, lines_m = points_m(marker(msg, "landmarks")), points_m(marker(msg, "connections"))
+    np.testing.assert_allclose(dots_m[:, 2], 2.5)
+    np.testing.assert_allclose(CAMERA.project(dots_m), person.landmarks_px[:, :2], atol=0.01)
+    ends_px = person.landmarks_px[np.array(UPPER_BODY.connections).ravel(), :2]
+    np.testing.assert_allclose(CAMERA.project(lines_m), ends_px, atol=0.01)
+
+
+def test_skeleton_is_drawn_where_it_is_known_to_be() -> None:
+    places_m = np.random.default_rng(6).uniform(1, 3, (25, 3)).astype(np.float32)
+    places_m[[0, 13]] = np.nan
+    msg = markers(frame(certain(), landmarks_m=(places_m,)))
+    known = [i for i in range(25) if i not in (0, 13)]
+    np.testing.assert_array_equal(points_m(marker(msg, "landmarks")), places_m[known])
+    pairs = [pair for pair in UPPER_BODY.connections if not {0, 13} & set(pair)]
+    ends_m = places_m[np.array(pairs).ravel()]
+    np.testing.assert_array_equal(points_m(marker(msg, "connections")), ends_m)
+
+
+def test_skeleton_leaves_out_what_is_uncertain() -> None:
+    visibility = np.ones(25)
+    visibility[[11, 12]] = 0.49
+    msg = markers(frame(certain(visibility=visibility)))
+    assert len(marker(msg, "landmarks").points) == 23
+    lost = sum(bool({11, 12} & set(pair)) for pair in UPPER_BODY.connections)
+    expected = 2 * (len(UPPER_BODY.connections) - lost)
+    assert len(marker(msg, "connections").points) == expected
+    more = markers(frame(certain(visibility=visibility), min_visibility=0.4))
+    assert len(marker(more, "landmarks").points) == 25
+
+
+def test_skeleton_has_the_colours_of_the_sides() -> None:
+    colors = marker(markers(frame(certain())), "landmarks").colors
+    assert len(colors) == 25
+    for index, expected in ((11, LEFT_COLOR), (12, RIGHT_COLOR)):
+        found = [colors[index].r, colors[index].g, colors[index].b, colors[index].a]
+        np.testing.assert_allclose(found, [*np.array(expected) / 255, 1.0])
+
+
+def test_a_person_of_whom_nothing_is_certain_has_no_markers_any_more() -> None:
+    before = frame(certain(), certain())
+    after = frame(certain(), certain(visibility=np.zeros(25)), previous=before)
+    kept = [(item.ns, item.id, item.action) for item in markers(after).markers]
+    assert kept == [
+        ("connections", 0, Marker.ADD),
+        ("landmarks", 0, Marker.ADD),
+        ("connections", 1, Marker.DELETE),
+        ("landmarks", 1, Marker.DELETE),
+    ]
+
+
+_places = st.lists(st.sampled_from([0.0, np.nan, np.inf, 1.0, 2.5]), min_size=75, max_size=75).map(
+    lambda values: np.array(values, np.float32).reshape(25, 3)
+)
+
+
+@given(_places, st.lists(st.sampled_from([0.0, 30.0, np.nan, np.inf]), min_size=75, max_size=75))
+def test_no_marker_ever_has_a_point_that_is_not_finite(places_m: Any, pixels: list[float]) -> None:
+    person = certain(landmarks_px=np.array(pixels).reshape(25, 3))
+    for item in markers(frame(person, landmarks_m=(places_m,))).markers:
+        assert len(item.points) > 0
+        assert np.isfinite(points_m(item)).all()
+        assert np.isfinite(item.scale.x)
