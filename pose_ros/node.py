@@ -16,7 +16,6 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
@@ -25,24 +24,18 @@ from pose_ros.blazepose.errors import ImageError, PoseError
 from pose_ros.camera_input import CameraInput
 from pose_ros.diagnostics import Diagnostics
 from pose_ros.lifecycle import OwningLifecycleNode, transition
-from pose_ros.messages import LANDMARK_NAMES, OUTPUTS, Output
 from pose_ros.parameters import (
     changed_parameters,
     check_change,
     declare_options,
     with_parameters,
 )
-from pose_ros.processing import FrameProcessor, stamp_to_ns
+from pose_ros.processing import FrameProcessor
+from pose_ros.publishers import QOS, OutputPublishers
 from pose_ros.share import share_path
+from pose_ros.stamps import stamp_to_ns
 from pose_ros.worker import NewestWorker
 
-_RELIABLE = ReliabilityPolicy.RELIABLE
-_LATCHED = DurabilityPolicy.TRANSIENT_LOCAL
-QOS = {
-    "data": QoSProfile(depth=10, reliability=_RELIABLE),
-    "image": QoSProfile(depth=1, reliability=_RELIABLE),
-    "latched": QoSProfile(depth=1, reliability=_RELIABLE, durability=_LATCHED),
-}
 _REPORT_PERIOD_S = 1.0
 _DEMAND_PERIOD_S = 0.1
 _LOG_PERIOD_S = 5.0
@@ -80,14 +73,8 @@ class PoseNode(OwningLifecycleNode):
         self._mask_asked = (False, self._options.model)
         owned = self.while_configured
         owned.callback(setattr, self, "_processor", None)
-        self._publishers_of = {
-            output: self.create_lifecycle_publisher(
-                output.message_type, f"~/{output.name}", QOS[output.qos]
-            )
-            for output in (*OUTPUTS, LANDMARK_NAMES)
-        }
-        for publisher in self._publishers_of.values():
-            owned.callback(self.destroy_lifecycle_publisher, publisher)
+        self._outputs = OutputPublishers(self)
+        owned.callback(self._outputs.destroy)
         for service in (
             self.create_service(SetBool, "~/enable", self._on_enable),
             self.create_service(Trigger, "~/reset", self._on_reset),
@@ -172,13 +159,7 @@ class PoseNode(OwningLifecycleNode):
         self._camera.follow(is_wanted=self._has_demand())
 
     def _has_demand(self) -> bool:
-        return self._enabled and bool(self._wanted())
-
-    def _wanted(self) -> list[Output]:
-        """Return the outputs of a frame that somebody listens to."""
-        return [
-            output for output in OUTPUTS if self._publishers_of[output].get_subscription_count()
-        ]
+        return self._enabled and bool(self._outputs.wanted())
 
     def _process(self, message: Image | CompressedImage) -> None:
         """Answer one image in the worker's thread; no image may end it."""
@@ -200,7 +181,7 @@ class PoseNode(OwningLifecycleNode):
         processor = self._processor
         if processor is None:
             return
-        wanted = self._wanted()
+        wanted = self._outputs.wanted()
         self._follow_options(processor)
         self._follow_mask(processor, any(output.needs_mask for output in wanted))
         if self._restart:
@@ -211,10 +192,7 @@ class PoseNode(OwningLifecycleNode):
         if processor.time_jumps != jumps:
             self.get_logger().warning("image stamps jumped; the tracker has started afresh")
         with self._diagnostics.stage("publish"):
-            for output in wanted:
-                message_out = output.build(frame)
-                if message_out is not None:
-                    self._publishers_of[output].publish(message_out)
+            self._outputs.publish(frame, wanted)
         age_ns = self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
@@ -246,9 +224,7 @@ class PoseNode(OwningLifecycleNode):
 
     def _publish_names(self) -> None:
         if self._processor is not None:
-            model, topology = self._processor.options.model, self._processor.topology
-            message = LANDMARK_NAMES.build(model, topology)
-            self._publishers_of[LANDMARK_NAMES].publish(message)
+            self._outputs.publish_names(self._processor.options.model, self._processor.topology)
 
     # Health
 
@@ -272,7 +248,7 @@ class PoseNode(OwningLifecycleNode):
             return DiagnosticStatus.ERROR, silence
         if not self._enabled:
             return DiagnosticStatus.OK, "disabled by ~/enable"
-        if not self._wanted():
+        if not self._outputs.wanted():
             return DiagnosticStatus.OK, "idle: nobody subscribed"
         return None
 

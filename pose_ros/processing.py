@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_ros.blazepose import PoseTracker
@@ -19,6 +18,7 @@ from pose_ros.frame import FrameResult
 from pose_ros.images import rgb_from_compressed, rgb_from_image
 from pose_ros.messages import camera_from_info
 from pose_ros.parameters import NodeOptions
+from pose_ros.stamps import stamp_to_ns
 
 _DEFAULT_PERIOD_S = 1 / 30
 
@@ -110,12 +110,6 @@ class FrameProcessor:
         last_ns, self._last_stamp_ns = self._last_stamp_ns, stamp_ns
         has_period = 0 < last_ns < stamp_ns
         return (stamp_ns - last_ns) / 1e9 if has_period else _DEFAULT_PERIOD_S
-
-
-def stamp_to_ns(stamp: Time) -> int:
-    """Return a stamp in nanoseconds."""
-    nanoseconds: int = stamp.sec * 10**9 + stamp.nanosec
-    return nanoseconds
 
 
 def _decode(message: Image | CompressedImage) -> ImageArray:

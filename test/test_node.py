@@ -20,7 +20,7 @@ from pose_ros.blazepose.topology import UPPER_BODY
 from pose_ros.client import Landmarks, landmarks_from_msg, names_from_msg
 from pose_ros.images import rgb_from_compressed, rgb_from_image
 from pose_ros.messages import OUTPUTS
-from pose_ros.processing import stamp_to_ns
+from pose_ros.stamps import stamp_to_ns
 
 STAMPED = ["landmarks", "markers", "roi_markers", "annotated_image", "annotated_image/compressed"]
 (PERSON,) = running.person()

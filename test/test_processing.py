@@ -17,7 +17,8 @@ from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.diagnostics import STAGES, Diagnostics
 from pose_ros.frame import FrameResult
 from pose_ros.parameters import NodeOptions
-from pose_ros.processing import FrameProcessor, stamp_to_ns
+from pose_ros.processing import FrameProcessor
+from pose_ros.stamps import stamp_to_ns
 
 (PERSON,) = running.person()
 
