@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ def type_name(message_type: Any) -> str:
     return f"{package}/{kind}/{message_type.__name__}"
 
 
+def _have(received: dict[str, list[Any]], count: int) -> bool:
+    return all(len(messages) >= count for messages in received.values())
+
+
 @pytest.fixture(scope="module")
 def published() -> dict[str, list[Any]]:
     """What a node with a mask published for a clip, by topic."""
@@ -36,10 +41,7 @@ def published() -> dict[str, list[Any]]:
             messages.clear()
         for count, rgb in enumerate(running.person(FRAMES), start=1):
             client.publish(running.image(rgb))
-            client.until(
-                lambda count=count: all(len(items) >= count for items in received.values()),
-                f"all outputs of frame {count}",
-            )
+            client.until(partial(_have, received, count), f"all outputs of frame {count}")
         return {**received, "landmark_names": [names]}
 
 
@@ -76,7 +78,7 @@ def test_the_landmarks_can_be_read_without_ros(
     write(tmp_path / "bag", StoragePlugin.MCAP, published)
     with AnyReader([tmp_path / "bag"], default_typestore=STORE) as reader:
         chosen = [item for item in reader.connections if item.topic == "/pose/landmarks"]
-        clouds = [
+        clouds: list[Any] = [
             reader.deserialize(data, item.msgtype) for item, _, data in reader.messages(chosen)
         ]
     assert len(clouds) == len(published["landmarks"])
