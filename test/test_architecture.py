@@ -91,6 +91,15 @@ def test_onnxruntime_is_imported_in_one_place(file: Path) -> None:
     assert ("onnxruntime" in roots(file)) == (file == CORE / "inference.py")
 
 
+@ALL
+def test_tf2_ros_is_imported_in_one_place(file: Path) -> None:
+    assert ("tf2_ros" in roots(file)) == (file == PACKAGE / "tf.py")
+
+
+def test_transforms_are_pure_functions_of_message_types() -> None:
+    assert roots(PACKAGE / "transforms.py") & {"rclpy", "tf2_ros"} == set()
+
+
 @IN_CORE
 def test_stages_do_not_import_each_other(file: Path) -> None:
     if file.stem not in COMPOSERS:

@@ -30,6 +30,7 @@ ROSDEP_KEYS = {
     "cv2": "python3-opencv",
     "numpy": "python3-numpy",
     "onnxruntime": "python3-onnxruntime-pip",
+    "tf2_ros": "tf2_ros_py",
     "yaml": "python3-yaml",
     "hypothesis": "python3-hypothesis",
     "pytest": "python3-pytest",
