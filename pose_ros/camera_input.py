@@ -17,10 +17,10 @@ _TRANSPORTS = {"raw": (Image, ""), "compressed": (CompressedImage, "/compressed"
 _GRACE_S = 10.0
 
 
-def input_qos(options: NodeOptions) -> QoSProfile:
+def input_qos(options: NodeOptions, depth: int) -> QoSProfile:
     """Return the quality of service that is asked of whoever publishes for the node."""
     reliability = ReliabilityPolicy[options.qos_reliability.upper()]
-    return QoSProfile(depth=options.qos_depth, reliability=reliability)
+    return QoSProfile(depth=depth, reliability=reliability)
 
 
 class CameraInput:
@@ -36,7 +36,7 @@ class CameraInput:
         self._on_image = on_image
         self._message_type, suffix = _TRANSPORTS[options.image_transport]
         self.topic = node.resolve_topic_name("image") + suffix
-        self._qos = input_qos(options)
+        self._qos = input_qos(options, options.qos_depth)
         self.camera_info: CameraInfo | None = None
         self._taken = ExitStack()
         self.is_taken = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-STAGES = ("decode", "track", "publish")
+STAGES = ("decode", "track", "position", "publish")
 
 
 @dataclass
@@ -27,6 +27,7 @@ class _Window:
     answered: int = 0
     persons: int = 0
     detector_runs: int = 0
+    position_source: str = "none"
     refused: Counter[str] = field(default_factory=Counter)
     stage_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     age_ms: list[float] = field(default_factory=list)
@@ -66,6 +67,11 @@ class Diagnostics:
             self._window.persons = persons
             self._window.detector_runs += detector_runs
             self._window.age_ms.append(age_ns / 1e6)
+
+    def positioned(self, sources: Iterable[str]) -> None:
+        """Note where the people's places in space came from."""
+        with self._lock:
+            self._window.position_source = ", ".join(sorted(set(sources)))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -134,6 +140,7 @@ def _values(window: _Window) -> dict[str, str]:
         "dropped": str(window.dropped),
         "detector runs per s": f"{window.detector_runs / seconds:.1f}",
         "persons": str(window.persons),
+        "position source": window.position_source,
     }
     for name in STAGES:
         values |= _mean_and_p95(f"{name} ms", window.stage_ms[name])

@@ -17,13 +17,17 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from pose_ros import spinning
+from pose_ros.blazepose.datatypes import DepthImage, ImageSize
 from pose_ros.blazepose.errors import ImageError, PoseError
 from pose_ros.camera_input import CameraInput
+from pose_ros.depth_input import DepthInput
 from pose_ros.diagnostics import Diagnostics
 from pose_ros.lifecycle import OwningLifecycleNode, transition
+from pose_ros.messages import Output
 from pose_ros.parameters import (
     changed_parameters,
     check_change,
@@ -34,6 +38,7 @@ from pose_ros.processing import FrameProcessor
 from pose_ros.publishers import QOS, OutputPublishers
 from pose_ros.share import share_path
 from pose_ros.stamps import stamp_to_ns
+from pose_ros.tf import TfLink, check_tf
 from pose_ros.worker import NewestWorker
 
 _REPORT_PERIOD_S = 1.0
@@ -58,6 +63,7 @@ class PoseNode(OwningLifecycleNode):
         self._enabled = True
         self._restart = False
         self._silence_told = False
+        self._calibration_told: str | None = None
 
     @property
     def autostart(self) -> bool:
@@ -69,6 +75,7 @@ class PoseNode(OwningLifecycleNode):
     @transition
     def on_configure(self) -> None:
         """Load the models, advertise topics and services."""
+        check_tf(self._options.publish_tf, self._options.target_frame)
         self._processor = FrameProcessor(self._options, self._models_dir, self._diagnostics)
         self._mask_asked = (False, self._options.model)
         owned = self.while_configured
@@ -91,6 +98,10 @@ class PoseNode(OwningLifecycleNode):
         self._publish_names()
         self._restart = True
         owned = self.while_active
+        self._depth = DepthInput(self, self._options)
+        owned.callback(self._depth.release)
+        self._tf = TfLink(self)
+        owned.callback(self._tf.release)
         worker = NewestWorker(self._process, "pose_worker")
         owned.callback(worker.stop)
         receive = functools.partial(self._on_image, worker)
@@ -156,10 +167,26 @@ class PoseNode(OwningLifecycleNode):
             self._diagnostics.dropped()
 
     def _follow_demand(self) -> None:
+        self._tf.follow(self._options.publish_tf, self._options.target_frame)
         self._camera.follow(is_wanted=self._has_demand())
+        wants_depth = self._options.position_source in ("auto", "depth")
+        self._depth.follow(
+            self._camera.is_taken and wants_depth and self._needs_place(self._outputs.wanted())
+        )
 
     def _has_demand(self) -> bool:
-        return self._enabled and bool(self._outputs.wanted())
+        return self._enabled and (bool(self._outputs.wanted()) or self._tf.is_heard)
+
+    def _needs_place(self, wanted: Sequence[Output]) -> bool:
+        return self._tf.is_heard or any(output.needs_place for output in wanted)
+
+    def _find_depth(self, header: Header, image_size: ImageSize) -> DepthImage | None:
+        """Return the depth image of an image; a bad one is told and counted."""
+        try:
+            return self._depth.find(header, image_size, self._options.depth_slop_s)
+        except ImageError as error:
+            self._refuse("bad depth", str(error))
+            return None
 
     def _process(self, message: Image | CompressedImage) -> None:
         """Answer one image in the worker's thread; no image may end it."""
@@ -188,11 +215,15 @@ class PoseNode(OwningLifecycleNode):
             self._restart = False
             processor.reset()
         jumps = processor.time_jumps
-        frame = processor.answer(message, self._camera.camera_info)
+        find_depth = self._find_depth if self._needs_place(wanted) else None
+        frame = processor.answer(message, self._camera.camera_info, find_depth)
+        self._tell_calibration(processor.calibration_problem)
         if processor.time_jumps != jumps:
             self.get_logger().warning("image stamps jumped; the tracker has started afresh")
+            self._tf.clear()
         with self._diagnostics.stage("publish"):
-            self._outputs.publish(frame, wanted)
+            self._outputs.publish(self._tf.move(frame, self._options.target_frame), wanted)
+            self._tf.publish(frame, self._options.tf_landmarks)
         age_ns = self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
@@ -210,6 +241,12 @@ class PoseNode(OwningLifecycleNode):
             processor.configure(self._options)
         if processor.options.model != old.model:
             self._publish_names()
+
+    def _tell_calibration(self, problem: str | None) -> None:
+        """Say once what is wrong with the calibration."""
+        if problem and problem != self._calibration_told:
+            self.get_logger().warning(f"{problem}; places in space stay unknown")
+        self._calibration_told = problem
 
     def _follow_mask(self, processor: FrameProcessor, is_wanted: bool) -> None:
         """Predict masks while somebody subscribes; try and tell once for each model."""
@@ -234,7 +271,11 @@ class PoseNode(OwningLifecycleNode):
                 self.get_clock().now().to_msg(),
                 self.get_fully_qualified_name(),
                 self._state_in_words(),
-                {"model": self._options.model, "providers": ", ".join(self._options.providers)},
+                {
+                    "model": self._options.model,
+                    "providers": ", ".join(self._options.providers),
+                    "images without their depth": str(self._depth.unpaired),
+                },
             )
         )
 
@@ -248,7 +289,7 @@ class PoseNode(OwningLifecycleNode):
             return DiagnosticStatus.ERROR, silence
         if not self._enabled:
             return DiagnosticStatus.OK, "disabled by ~/enable"
-        if not self._outputs.wanted():
+        if not self._has_demand():
             return DiagnosticStatus.OK, "idle: nobody subscribed"
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
 
 from geometry_msgs.msg import TransformStamped
@@ -12,9 +13,12 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from pose_ros.blazepose.errors import OptionError
+from pose_ros.frame import FrameResult
+from pose_ros.transforms import person_transforms
 
 _PATIENCE = Duration(nanoseconds=50_000_000)
 """How long a transform that is on its way may be waited for; part of a frame's time."""
+_WARNING_PERIOD_S = 5.0
 
 
 def check_tf(publish_tf: bool, target_frame: str) -> None:
@@ -82,6 +86,75 @@ class TargetFrame:
     def release(self) -> None:
         """Stop listening."""
         self._listener.unregister()
+
+
+class TfLink:
+    """What a node has to do with TF: as much as its options ask for.
+
+    The executor's thread connects; the worker's moves and publishes.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._output: TransformOutput | None = None
+        self._target: TargetFrame | None = None
+
+    def follow(self, publish_tf: bool, target_frame: str) -> None:
+        """Connect to TF or leave it. Raises OptionError without tf2_ros."""
+        if publish_tf and self._output is None:
+            self._output = TransformOutput(self._node)
+        if target_frame and self._target is None:
+            self._target = TargetFrame(self._node)
+        if not publish_tf and self._output is not None:
+            self._output.release()
+            self._output = None
+        if not target_frame and self._target is not None:
+            self._target.release()
+            self._target = None
+
+    def release(self) -> None:
+        """Leave TF."""
+        self.follow(publish_tf=False, target_frame="")
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody listens to the people's frames."""
+        output = self._output
+        return output is not None and output.is_wanted
+
+    def move(self, frame: FrameResult, target_frame: str) -> FrameResult:
+        """Return the frame with the transform to the target; as it is, and a warning, if none."""
+        target = self._target
+        if target is None:
+            return frame
+        transform = target.find(target_frame, frame.header)
+        if transform is None:
+            sentence = no_transform_sentence(target_frame, frame.header.frame_id)
+            self._node.get_logger().warning(sentence, throttle_duration_sec=_WARNING_PERIOD_S)
+        return replace(frame, transform=transform)
+
+    def publish(self, frame: FrameResult, with_landmarks: bool) -> None:
+        """Send the frames of the people whose place is known."""
+        output = self._output
+        if output is None:
+            return
+        for pose, landmarks_m in zip(frame.poses, frame.landmarks_m, strict=True):
+            transforms = person_transforms(
+                frame.header,
+                pose.person_id,
+                landmarks_m,
+                pose.visibility,
+                frame.topology,
+                frame.min_visibility,
+                with_landmarks,
+            )
+            output.publish(transforms)
+
+    def clear(self) -> None:
+        """Forget all transforms but the static ones: time has jumped."""
+        target = self._target
+        if target is not None:
+            target.clear()
 
 
 def no_transform_sentence(target: str, source: str) -> str:
