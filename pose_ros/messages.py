@@ -25,6 +25,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.blazepose.camera import Camera
 from pose_ros.blazepose.datatypes import Float64Array, ImageArray, ImageSize, Pose
+from pose_ros.blazepose.distortion import distortion_from
 from pose_ros.blazepose.drawing import (
     DETECTION_COLOR,
     ROI_COLOR,
@@ -195,17 +196,24 @@ LANDMARK_NAMES = Output("landmark_names", String, landmark_names, "latched")
 """The topic of every change of the model; `build` takes its name and topology."""
 
 
-def camera_from_info(info: CameraInfo, image_size: ImageSize) -> Camera | None:
+def camera_from_info(
+    info: CameraInfo, image_size: ImageSize, is_rectified: bool = False
+) -> Camera | None:
     """Return the camera of an image, or None if the message holds no calibration.
 
-    The matrix K belongs to the full picture of the sensor; the image may be a part of it (`roi`)
-    or binned or resized.
+    A raw image has the matrix K and the distortion D, a rectified one the matrix P alone. The
+    matrix belongs to the full picture of the sensor; the image may be a part of it (`roi`) or
+    binned or resized. Raises CameraError for a distortion that is not known.
     """
     window_size = ImageSize(info.roi.width, info.roi.height)
     if not all(window_size):
         window_size = ImageSize(info.width, info.height)
     offset_px = (info.roi.x_offset, info.roi.y_offset)
-    return Camera.from_matrix(info.k, image_size, window_size, offset_px)
+    if is_rectified:
+        projection = np.reshape(info.p, (3, 4))[:, :3]
+        return Camera.from_matrix(projection, image_size, window_size, offset_px)
+    distortion = distortion_from(info.distortion_model, info.d)
+    return Camera.from_matrix(info.k, image_size, window_size, offset_px, distortion)
 
 
 def _fill_row(row: npt.NDArray[Any], pose: Pose) -> None:

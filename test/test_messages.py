@@ -23,7 +23,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.camera import Camera
 from pose_ros.blazepose.datatypes import Detection, Float64Array, ImageArray, ImageSize, Pose, Roi
+from pose_ros.blazepose.distortion import distortion_from
 from pose_ros.blazepose.drawing import draw_poses
+from pose_ros.blazepose.errors import CameraError
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.images import rgb_from_compressed, rgb_from_image
 from pose_ros.messages import (
@@ -407,5 +409,29 @@ def test_camera_of_a_binned_part_fits_that_part() -> None:
     assert (camera.cx, camera.cy) == ((220 + 0.5) / 2 - 0.5, (200 + 0.5) / 2 - 0.5)
 
 
-def test_uncalibrated_camera_is_none() -> None:
-    assert camera_from_info(CameraInfo(width=640, height=480), ImageSize(640, 480)) is None
+P = (480.0, 0.0, 310.0, -40.0, 0.0, 480.0, 250.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def test_raw_image_has_the_distortion_and_a_rectified_one_has_not() -> None:
+    size = ImageSize(640, 480)
+    d = [-0.3, 0.1, 0.001, 0.0, 0.0]
+    info = CameraInfo(width=640, height=480, distortion_model="plumb_bob", d=d, k=K, p=P)
+    raw, rectified = camera_from_info(info, size), camera_from_info(info, size, is_rectified=True)
+    assert raw is not None
+    assert raw.distortion == distortion_from("plumb_bob", d)
+    assert raw.fx == 500
+    assert rectified == Camera(size, 480.0, 480.0, 310.0, 250.0, is_calibrated=True)
+
+
+def test_unknown_distortion_is_refused_where_it_matters() -> None:
+    size = ImageSize(640, 480)
+    info = CameraInfo(width=640, height=480, distortion_model="odd", d=[1.0], k=K, p=P)
+    with pytest.raises(CameraError, match="the distortion model is 'odd'; allowed is one of"):
+        camera_from_info(info, size)
+    assert camera_from_info(info, size, is_rectified=True) is not None
+
+
+@pytest.mark.parametrize("is_rectified", [False, True])
+def test_uncalibrated_camera_is_none(is_rectified: bool) -> None:
+    info = CameraInfo(width=640, height=480)
+    assert camera_from_info(info, ImageSize(640, 480), is_rectified) is None
