@@ -309,8 +309,9 @@ def test_whatever_comes_in_what_comes_out_is_honest(
     known = np.isfinite(position.landmarks_m).all(axis=1)
     assert np.isnan(position.landmarks_m[~known]).all()
     shown = scene.camera.project(position.landmarks_m[known])
-    misses_px = np.abs(shown - pixels[known, :2])
-    assert misses_px.max(initial=0) < EXACT_PX
+    # Far outside of the image the pixels themselves are not more exact than float32.
+    exact_px = np.maximum(EXACT_PX, 1e-6 * np.abs(pixels[known, :2]))
+    assert (np.abs(shown - pixels[known, :2]) < exact_px).all()
 
 
 # Over time
