@@ -1,199 +1,224 @@
-"""Places in space from a depth camera: the real node, image and depth from separate processes."""
+"""Distances from depth images: patches, the body they are hung on, and limbs' reach."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-import rgbd_camera
-import running
-from running import Client, Process
-from sensor_msgs.msg import PointCloud2
-from surfaces import SURFACES, holes
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pose_ros.client import Landmarks, landmarks_from_msg
-from pose_ros.stamps import stamp_to_ns
+from pose_ros.blazepose.datatypes import DepthImage, Float64Array, Pose, Roi
+from pose_ros.blazepose.depth import hang_on_depth, keep_reachable, sample_depth
+from pose_ros.blazepose.topology import FULL_BODY
 
-_RUN = (
-    "import runpy, sys; sys.path[:0] = ['.', 'test']; "
-    "runpy.run_module('rgbd_camera', run_name='__main__', alter_sys=True)"
-)
-FRAMES = 60
-HEIGHT, WIDTH = rgbd_camera.picture("person").shape[:2]
-K = np.array(rgbd_camera.calibration(HEIGHT, WIDTH).k).reshape(3, 3)
+NAMES = FULL_BODY.names
+NOSE, WRIST = NAMES.index("nose"), NAMES.index("left_wrist")
+LEFT_HIP, RIGHT_HIP = NAMES.index("left_hip"), NAMES.index("right_hip")
+LEFT_SHOULDER, RIGHT_SHOULDER = NAMES.index("left_shoulder"), NAMES.index("right_shoulder")
+LIMITS_M = (0.1, 10.0)
+KINDS = pytest.mark.parametrize(("dtype", "unit"), [(np.uint16, 0.001), (np.float32, 1.0)])
+NAN = np.nan
 
 
-@contextmanager
-def rgbd(client: Client, folder: Path, image: Any = (), depth: Any = ()) -> Iterator[float]:
-    """Run the two halves of a camera beside the node; yields when frame 0 is due."""
-    start_s = time.monotonic() + 3.0
-    with ExitStack() as stack:
-        for half, words in (("image", image), ("depth", depth)):
-            arguments = [half, "--start", str(start_s), "--frames", str(FRAMES), *map(str, words)]
-            (folder / half).mkdir()
-            command = ("-c", _RUN, *arguments)
-            process = Process(client.process.domain_id, folder / half, *command)
-            stack.callback(process.kill)
-        yield start_s
+def picture(z_m: npt.ArrayLike, dtype: Any = np.float32, unit: float = 1.0) -> DepthImage:
+    values = np.asarray(z_m, np.float64) / unit
+    return DepthImage((np.rint(values) if dtype is np.uint16 else values).astype(dtype), unit)
 
 
-def clouds(client: Client, is_enough: Callable[[list[Landmarks]], bool]) -> list[Landmarks]:
-    """Receive clouds with a person until there are enough of them."""
-    received: list[PointCloud2] = client.subscribe("landmarks")
-
-    def found() -> list[Landmarks]:
-        return [landmarks_from_msg(cloud) for cloud in received if cloud.height]
-
-    client.until(lambda: is_enough(found()), "landmarks")
-    return found()
-
-
-def have_places(count: int) -> Callable[[list[Landmarks]], bool]:
-    return lambda found: sum(bool(np.isfinite(item.xyz).any()) for item in found) >= count
+def pose_at(points: dict[int, tuple[float, float]], roi_px: float = 500.0) -> Pose:
+    """Return a pose with landmarks at some pixels; all others are far outside."""
+    pixels = np.full((33, 3), -1e4, np.float32)
+    for index, point in points.items():
+        pixels[index, :2] = point
+    ones, roi = np.ones(33, np.float32), Roi(np.array((50, 50)), roi_px, 0.0)
+    auxiliary = np.zeros((2, 3), np.float32)
+    return Pose(pixels, ones, ones, auxiliary, 0.9, roi, roi, 1)
 
 
-def are(count: int) -> Callable[[list[Landmarks]], bool]:
-    return lambda found: len(found) >= count
+def sample(
+    z_m: npt.ArrayLike, point: tuple[float, float], index: int = NOSE, **kind: Any
+) -> float:
+    return float(sample_depth(picture(z_m, **kind), pose_at({index: point}), LIMITS_M)[index])
 
 
-def is_on_its_ray(found: Landmarks) -> np.ndarray:
-    """Which places (P, N) that are known lie on the ray of their own pixel."""
-    xyz, pixels = found.xyz.astype(np.float64), found.pixels
-    projected = xyz @ K.T
-    with np.errstate(invalid="ignore"):
-        miss_px = np.linalg.norm(projected[..., :2] / projected[..., 2:] - pixels, axis=-1)
-    return np.asarray(miss_px < 0.01)
+# Patches
 
 
-def surface_depth_m(surface: str, found: Landmarks) -> np.ndarray:
-    """Return the true depth (P, N) of the surface behind each landmark's pixel."""
-    pixels = found.pixels.reshape(-1, 2).astype(np.float64)
-    rays = np.column_stack((pixels, np.ones(len(pixels)))) @ np.linalg.inv(K).T
-    return SURFACES[surface](rays).reshape(found.pixels.shape[:2])
+@KINDS
+def test_depth_of_a_wall_is_its_distance(dtype: Any, unit: float) -> None:
+    z_m = np.full((100, 120), 2.345)
+    assert sample(z_m, (60, 50), dtype=dtype, unit=unit) == pytest.approx(2.345)
 
 
-@pytest.fixture
-def node(request: pytest.FixtureRequest) -> Iterator[Client]:
-    with running.node_and_client(*getattr(request, "param", ())) as client:
-        client.listen("landmarks", "markers")
-        client.subscribe("landmarks").clear()
-        yield client
+def test_joints_lie_behind_the_skin() -> None:
+    z_m = np.full((100, 120), 2.0)
+    assert sample(z_m, (60, 50), NOSE) == pytest.approx(2.0)
+    assert sample(z_m, (60, 50), WRIST) == pytest.approx(2.03)
+    assert sample(z_m, (60, 50), LEFT_HIP) == sample(z_m, (60, 50), RIGHT_HIP)
+    assert sample(z_m, (60, 50), RIGHT_HIP) == pytest.approx(2.1)
 
 
-@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
-@pytest.mark.parametrize("surface", SURFACES)
-def test_every_place_lies_on_the_measured_surface_or_is_unknown(
-    node: Client, tmp_path: Path, surface: str, encoding: str
-) -> None:
-    with rgbd(node, tmp_path, depth=("--surface", surface, "--encoding", encoding)):
-        found = clouds(node, have_places(12))
-    known = [np.isfinite(item.xyz).all(axis=-1) for item in found]
-    errors_m = []
-    for item, is_known in zip(found, known, strict=True):
-        assert (np.isnan(item.xyz).any(axis=-1) == ~is_known).all()
-        assert is_on_its_ray(item)[is_known].all()
-        truth_m = surface_depth_m(surface, item)
-        errors_m.append(np.abs(item.xyz[..., 2] - truth_m)[is_known])
-    error_m = np.concatenate(errors_m)
-    print(
-        f"{surface}, {encoding}: {len(error_m)} places in {len(found)} frames, error median "
-        f"{np.median(error_m):.4f} m, largest {error_m.max():.4f} m"
-    )
-    assert error_m.max() < 0.01
+@pytest.mark.parametrize("hole", [0.0, np.nan, np.inf, -np.inf, -1.0, 0.05, 11.0])
+def test_holes_and_what_is_beyond_the_limits_do_not_count(hole: float) -> None:
+    z_m = np.full((100, 120), 2.0)
+    z_m[::2], z_m[:, ::2] = hole, hole  # a quarter of the pixels is left
+    assert sample(z_m, (60, 50)) == pytest.approx(2.0)
+    z_m[:] = hole
+    assert np.isnan(sample(z_m, (60, 50)))
+    z_m[50, 60] = 2.0  # one pixel is too few
+    assert np.isnan(sample(z_m, (60, 50)))
 
 
-def test_holes_are_there_to_be_met() -> None:
-    share = holes(HEIGHT, WIDTH).mean()
-    assert 0.1 < share < 0.4
+@KINDS
+def test_a_thin_limb_counts_and_not_the_wall_behind(dtype: Any, unit: float) -> None:
+    z_m = np.full((100, 120), 3.0)
+    z_m[:, 60:62] = 1.5  # two of seven columns
+    assert sample(z_m, (60, 50), dtype=dtype, unit=unit) == pytest.approx(1.5)
+    z_m[:, 62] = 2.2  # a pixel between limb and wall, as many cameras make them
+    assert sample(z_m, (60, 50), dtype=dtype, unit=unit) == pytest.approx(1.5)
 
 
-def test_markers_have_no_point_that_is_not_finite(node: Client, tmp_path: Path) -> None:
-    with rgbd(node, tmp_path):
-        clouds(node, have_places(5))
-    messages = [message for message in node.subscribe("markers") if message.markers]
-    assert messages
-    for message in messages:
-        points = [(p.x, p.y, p.z) for item in message.markers for p in item.points]
-        assert np.isfinite(points).all()
+def test_single_near_pixels_are_noise() -> None:
+    z_m = np.full((100, 120), 3.0)
+    z_m[48, 60] = z_m[52, 58] = 0.4
+    assert sample(z_m, (60, 50)) == pytest.approx(3.0)
 
 
-def test_depth_that_starts_late_and_stops_leaves_unknown_places(
-    node: Client, tmp_path: Path
-) -> None:
-    received: list[PointCloud2] = node.subscribe("landmarks")
-
-    def frame(cloud: PointCloud2) -> int:
-        return (stamp_to_ns(cloud.header.stamp) - running.FIRST_NS) // rgbd_camera.PERIOD_NS
-
-    with rgbd(node, tmp_path, depth=("--first", 15, "--frames", 40)):
-        node.until(lambda: received and frame(received[-1]) > FRAMES - 10, "the last frames")
-    people = {frame(cloud): landmarks_from_msg(cloud) for cloud in received if cloud.height}
-    known = {number for number, item in people.items() if np.isfinite(item.xyz).any()}
-    assert len(known) > 5
-    assert min(people) < 12
-    assert known <= set(range(14, 42))
-    assert max(people) > 44
+def test_noise_is_averaged_without_bias() -> None:
+    rng = np.random.default_rng(0)
+    found = [sample(rng.normal(2.0, 0.02, (100, 120)), (60, 50)) for _ in range(200)]
+    assert np.mean(found) == pytest.approx(2.0, abs=0.003)
+    assert np.std(found) < 0.006
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("point", "is_inside"),
     [
-        (("--shrink", 2), f"depth image measures {WIDTH // 2} x {HEIGHT // 2}, the image {WIDTH}"),
-        (("--frame-id", "depth_optical"), "frame 'depth_optical', the image in 'camera_optical'"),
+        ((0, 0), True), ((-0.4, -0.4), True), ((119.4, 99.4), True), ((119, 0), True),
+        ((-0.6, 50), False), ((119.6, 50), False), ((50, 99.6), False), ((NAN, 50), False),
+        ((1e30, 50), False), ((50, -np.inf), False),
     ],
-    ids=["size", "frame"],
-)
-def test_depth_that_is_not_registered_is_refused_in_words(
-    node: Client, tmp_path: Path, words: tuple[Any, ...], sentence: str
+)  # fmt: skip
+def test_depth_is_known_inside_of_the_image_only(
+    point: tuple[float, float], is_inside: bool
 ) -> None:
-    with rgbd(node, tmp_path, depth=words):
-        found = clouds(node, are(15))
-        refused = node.status(
-            lambda status: any(item.key == "refused: bad depth" for item in status.values),
-            "refused depth",
-        )
-    assert all(np.isnan(item.xyz).all() for item in found)
-    assert refused.level == b"\x01"
-    (line,) = set(node.process.lines("bad depth"))
-    assert sentence in line
+    assert np.isfinite(sample(np.full((100, 120), 2.0), point)) == is_inside
 
 
-@pytest.mark.parametrize(
-    "node", [running.parameters(position_source="none")], indirect=True, ids=["none"]
-)
-def test_depth_is_not_even_received_when_it_is_not_asked_for(node: Client, tmp_path: Path) -> None:
-    with rgbd(node, tmp_path):
-        found = clouds(node, are(10))
-        assert not node.node.get_subscriptions_info_by_topic("/depth")
-    assert all(np.isnan(item.xyz).all() for item in found)
+def test_a_patch_at_the_edge_has_only_its_own_pixels() -> None:
+    z_m = np.full((100, 120), 5.0)
+    z_m[:4, :4] = 2.0  # all of the patch around the first pixel that is inside
+    assert sample(z_m, (0, 0)) == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(
-    "node",
-    [running.parameters(model="lite", position_source="depth")],
-    indirect=True,
-    ids=["lite"],
-)
-def test_a_model_with_world_landmarks_is_hung_on_the_surface(node: Client, tmp_path: Path) -> None:
-    with rgbd(node, tmp_path):
-        found = clouds(node, have_places(12))
-        status = node.status(
-            lambda status: any(
-                (item.key, item.value) == ("position source", "depth") for item in status.values
-            ),
-            "places from depth",
-        )
-    assert status
-    measured = 0
-    for item in found:
-        is_known = np.isfinite(item.xyz).all(axis=-1)
-        assert is_on_its_ray(item)[is_known].all()
-        error_m = np.abs(item.xyz[..., 2] - surface_depth_m("plane", item))[is_known]
-        measured += np.count_nonzero(error_m < 0.01)
-        assert (error_m < 1.5).all()  # what is hung is within a body's reach of the surface
-    assert measured > 5 * len(found)
+def test_the_patch_grows_with_the_person() -> None:
+    z_m = np.full((100, 120), 3.0)
+    z_m[44:57, 54:67] = 2.0
+    z_m[47:54, 57:64] = 0.0
+    pose_small, pose_large = pose_at({NOSE: (60, 50)}, 300), pose_at({NOSE: (60, 50)}, 1000)
+    assert np.isnan(sample_depth(picture(z_m), pose_small, LIMITS_M)[NOSE])
+    assert sample_depth(picture(z_m), pose_large, LIMITS_M)[NOSE] == pytest.approx(2.0)
+
+
+# The body
+
+
+def measured(**z_m: float) -> Float64Array:
+    values = np.full(33, NAN)
+    for name, value in z_m.items():
+        values[NAMES.index(name)] = value
+    return values
+
+
+def test_all_hangs_on_one_hip() -> None:
+    world_z_m = np.linspace(-0.3, 0.3, 33)
+    z_m = hang_on_depth(measured(left_hip=2 + world_z_m[LEFT_HIP]), world_z_m)
+    assert z_m is not None
+    np.testing.assert_allclose(z_m, 2 + world_z_m)
+
+
+def test_without_hips_it_hangs_on_a_shoulder_and_without_both_nowhere() -> None:
+    z_m = hang_on_depth(measured(right_shoulder=3.0, nose=2.9), np.zeros(33))
+    assert z_m is not None
+    assert z_m[NOSE] == 2.9
+    assert hang_on_depth(measured(nose=2.9, left_wrist=3.0), np.zeros(33)) is None
+    assert hang_on_depth(measured(), np.zeros(33)) is None
+
+
+def test_a_hip_behind_a_table_does_not_count() -> None:
+    z_m = hang_on_depth(
+        measured(left_hip=1.2, right_hip=2.02, left_shoulder=2.0, nose=1.98), np.zeros(33)
+    )
+    assert z_m is not None
+    np.testing.assert_allclose(z_m[[LEFT_HIP, RIGHT_HIP, LEFT_SHOULDER]], (2.0, 2.02, 2.0))
+
+
+@pytest.mark.parametrize("wrong_m", [-1.0, -0.2, 0.2, 5.0])
+def test_measured_landmarks_count_where_they_agree_with_the_body(wrong_m: float) -> None:
+    hips = {"left_hip": 2.0, "right_hip": 2.0, "left_shoulder": 2.0}
+    world_z_m = np.zeros(33)
+    world_z_m[WRIST] = -0.5
+    near = hang_on_depth(measured(**hips, left_wrist=1.57), world_z_m)
+    wall = hang_on_depth(measured(**hips, left_wrist=1.5 + wrong_m), world_z_m)
+    assert near is not None
+    assert wall is not None
+    assert near[WRIST] == pytest.approx(1.57)
+    assert wall[WRIST] == pytest.approx(1.5)
+
+
+# Limbs' reach
+
+RAYS = np.ones((25, 3)) * (0.0, 0.0, 1.0)
+
+
+def upper(**z_m: float) -> Float64Array:
+    return measured(**z_m)[:25]
+
+
+ARM = {"nose": 2.0, "left_ear": 2.0, "left_shoulder": 2.05, "left_elbow": 2.0, "left_wrist": 1.8}
+
+
+def test_landmarks_that_fit_are_kept_as_measured() -> None:
+    z_m = keep_reachable(upper(**ARM), RAYS)
+    np.testing.assert_array_equal(z_m, upper(**ARM))
+
+
+@pytest.mark.parametrize("name", ARM)
+@pytest.mark.parametrize("wrong_m", [-1.2, 3.0])
+def test_a_landmark_out_of_reach_is_unknown(name: str, wrong_m: float) -> None:
+    z_m = keep_reachable(upper(**{**ARM, name: ARM[name] + wrong_m}), RAYS)
+    np.testing.assert_array_equal(z_m, upper(**{**ARM, name: NAN}))
+
+
+def test_reach_is_that_of_all_limbs_between() -> None:
+    """Where the elbow is unknown, the wrist is within an arm's length of the shoulder."""
+    arm = {**ARM, "left_elbow": NAN}
+    for wrist_m, expected_m in ((2.8, 2.8), (3.0, NAN)):
+        z_m = keep_reachable(upper(**{**arm, "left_wrist": wrist_m}), RAYS)
+        np.testing.assert_array_equal(z_m, upper(**{**arm, "left_wrist": expected_m}))
+
+
+def test_reach_is_across_the_image_too() -> None:
+    rays = RAYS.copy()
+    rays[WRIST] = (1.0, 0.0, 1.0)
+    z_m = keep_reachable(upper(**ARM), rays)
+    np.testing.assert_array_equal(z_m, upper(**{**ARM, "left_wrist": NAN}))
+
+
+def test_a_few_landmarks_alone_tell_nothing() -> None:
+    assert keep_reachable(upper(nose=2.0, left_ear=2.0), RAYS) is None
+    assert keep_reachable(upper(nose=2.0, left_ear=4.0, left_wrist=8.0), RAYS) is None
+    assert keep_reachable(upper(), RAYS) is None
+
+
+@given(st.lists(st.one_of(st.just(NAN), st.floats(0.1, 10)), min_size=25, max_size=25))
+def test_nothing_is_made_up(values: list[float]) -> None:
+    given_m = np.array(values)
+    z_m = keep_reachable(given_m, RAYS)
+    if z_m is not None:
+        is_known = np.isfinite(z_m)
+        assert is_known.sum() >= 3
+        assert (z_m[is_known] == given_m[is_known]).all()
