@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,7 +14,7 @@ import running
 import yaml
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from running import Client
-from sensor_msgs.msg import Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.client import LANDMARK_DTYPE
@@ -168,6 +170,62 @@ def test_rviz_fixed_frame_is_that_of_the_video_source() -> None:
     from pose_ros.tools.video_source import _parser
 
     assert _parser().parse_args(["x"]).frame_id == RVIZ["Global Options"]["Fixed Frame"]
+
+
+# Foxglove and Lichtblick
+
+
+FOXGLOVE = json.loads((CONFIG / "pose.foxglove.json").read_text())
+PANELS: dict[str, dict[str, Any]] = FOXGLOVE["configById"]
+
+
+def leaves(layout: str | dict[str, Any]) -> Iterator[str]:
+    """The panels of a layout from first to last."""
+    if isinstance(layout, str):
+        yield layout
+    else:
+        assert layout["direction"] in ("row", "column")
+        yield from leaves(layout["first"])
+        yield from leaves(layout["second"])
+
+
+def test_foxglove_layout_has_each_panel_once() -> None:
+    """Panel types. ref: lichtblick, packages/suite-base/src/panels/index.ts"""
+    assert sorted(leaves(FOXGLOVE["layout"])) == sorted(PANELS)
+    types = {name.partition("!")[0] for name in PANELS}
+    assert types == {"3D", "Image", "DiagnosticSummary"}
+    assert FOXGLOVE.keys() >= {"configById", "globalVariables", "userNodes", "playbackConfig"}
+
+
+def test_foxglove_shows_topics_that_exist() -> None:
+    published = {f"/pose/{output.name}": output.message_type for output in OUTPUTS}
+    drawn = {topic for panel in PANELS.values() for topic in panel.get("topics", {})}
+    assert drawn == {"/pose/markers", "/pose/roi_markers", "/pose/landmarks"}
+    for topic in drawn:
+        assert published[topic] in (MarkerArray, PointCloud2)
+    assert PANELS["Image!camera"]["imageMode"] == {
+        "imageTopic": "/image",
+        "calibrationTopic": "/camera_info",
+    }
+    picture = PANELS["Image!annotated"]["imageMode"]["imageTopic"]
+    assert published[picture] is CompressedImage
+    assert PANELS["DiagnosticSummary!health"]["topicToRender"] == "/diagnostics"
+
+
+def test_foxglove_looks_at_landmarks_as_rviz_does() -> None:
+    scene = PANELS["3D!pose"]
+    assert scene["followTf"] == RVIZ["Global Options"]["Fixed Frame"]
+    landmarks, rviz = scene["topics"]["/pose/landmarks"], DISPLAYS["Landmarks"]
+    assert landmarks["colorField"] == rviz["Channel Name"]
+    assert [landmarks["minValue"], landmarks["maxValue"]] == [0, 1]
+    # ref: lichtblick, CameraStateSettings.ts: phi is the angle from z, at 0 the azimuth is -y
+    camera = scene["cameraState"]
+    phi = np.radians(camera["phi"])
+    assert camera["thetaOffset"] == 0
+    eye_m = camera["distance"] * np.array((0, -np.sin(phi), np.cos(phi))) + camera["targetOffset"]
+    assert eye_m[1] < 0, "above the camera"
+    assert eye_m[2] < 0 < camera["targetOffset"][2], "behind it, looking forward"
+    assert np.cos(phi) < 0, "a person's head (-y) is up on the screen"
 
 
 def test_fast_dds_profile_holds_large_images() -> None:
