@@ -17,7 +17,7 @@ SPHERE_CENTER_M, SPHERE_RADIUS_M = np.array((0.1, 0.0, 4.0)), 2.0
 
 def plane(rays: Array) -> Array:
     """A wall that is tilted to the side and backwards, 2.2 m away in the middle."""
-    return PLANE_M / (rays @ PLANE_NORMAL)
+    return np.asarray(PLANE_M / (rays @ PLANE_NORMAL))
 
 
 def sphere(rays: Array) -> Array:

@@ -194,6 +194,6 @@ def test_a_model_with_world_landmarks_is_hung_on_the_surface(node: Client, tmp_p
         is_known = np.isfinite(item.xyz).all(axis=-1)
         assert is_on_its_ray(item)[is_known].all()
         error_m = np.abs(item.xyz[..., 2] - surface_depth_m("plane", item))[is_known]
-        measured += np.count_nonzero(error_m < 0.01)
+        measured += int(np.count_nonzero(error_m < 0.01))
         assert (error_m < 1.5).all()  # what is hung is within a body's reach of the surface
     assert measured > 5 * len(found)
