@@ -45,7 +45,7 @@ class FrameProcessor:
         self, options: NodeOptions, models_dir: Path | None, diagnostics: Diagnostics
     ) -> None:
         self._tracker = PoseTracker(options, models_dir)
-        self._finder = _finder(options)
+        self._finder = PositionFinder(options, _is_smoothing(options))
         self._calibration = Calibration()
         self._options = options
         self._diagnostics = diagnostics
@@ -84,7 +84,7 @@ class FrameProcessor:
         """
         has_mask = self.has_mask and options.model == self._options.model
         self._tracker.configure(replace(options, enable_segmentation=has_mask))
-        self._finder = _finder(options)
+        self._finder.configure(options, _is_smoothing(options))
         self._options = options
 
     def want_mask(self, is_wanted: bool) -> None:
@@ -155,6 +155,5 @@ def _decode(message: Image | CompressedImage) -> ImageArray:
     return rgb_from_image(message)
 
 
-def _finder(options: NodeOptions) -> PositionFinder:
-    is_smoothing = options.smooth_landmarks and not options.static_image_mode
-    return PositionFinder(options, is_smoothing)
+def _is_smoothing(options: NodeOptions) -> bool:
+    return options.smooth_landmarks and not options.static_image_mode

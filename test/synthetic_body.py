@@ -1,7 +1,9 @@
 """A person of known geometry in front of a known camera: landmarks, world landmarks, depth image.
 
-The body is a set of joints in metres with flesh of spheres around its bones. Everything is in the
-camera's optical frame: x right, y down, z forward; a person with heading 0 faces the camera.
+The body is a set of landmarks in metres with flesh of spheres along its bones. The landmarks are
+on the side of the flesh that the camera sees or, to tell what that is worth, inside of it as
+joints are. Everything is in the camera's optical frame: x right, y down, z forward; a person with
+heading 0 faces the camera.
 """
 
 from __future__ import annotations
@@ -134,18 +136,19 @@ def turn(heading_deg: float, tilt_deg: float = 0.0) -> Float64Array:
     return np.asarray(tilt @ heading, np.float64)
 
 
-def _flesh(body: Float64Array, build: float) -> Float64Array:
-    """Return spheres (n, 4) of centre and radius that fill the body."""
+def _flesh(body: Float64Array, build: float, inside_flesh: bool) -> Float64Array:
+    """Return spheres (n, 4) of centre and radius that fill the body, or lie right behind it.
+
+    The landmarks of the face are on its skin anyway.
+    """
     at = dict(zip(NAMES, body, strict=True))
     head = (at["left_ear"] + at["right_ear"]) / 2
     neck = (at["left_shoulder"] + at["right_shoulder"]) / 2
     pelvis = (at["left_hip"] + at["right_hip"]) / 2
     nose = at["nose"] - 0.15 * (at["nose"] - head)
     chest = 0.105 * build
-    bones = [
-        (head, head, HEAD_M, HEAD_M), (nose, at["nose"], 0.015, 0.01),
-        (head, neck, NECK_M, NECK_M), (neck, pelvis, chest, chest),
-    ]  # fmt: skip
+    skull = [(head, head, HEAD_M, HEAD_M), (nose, at["nose"], 0.015, 0.01)]
+    bones = [(head, neck, NECK_M, NECK_M), (neck, pelvis, chest, chest)]
     for side in ("left", "right"):
         shoulder, hip = at[f"{side}_shoulder"], at[f"{side}_hip"]
         rib = shoulder + 0.25 * (neck - shoulder) + 0.1 * (pelvis - neck)
@@ -154,6 +157,15 @@ def _flesh(body: Float64Array, build: float) -> Float64Array:
         for first, second in BONES:
             ends = at[f"{side}_{first}"], at[f"{side}_{second}"]
             bones.append((*ends, RADII_M[first] * build, RADII_M[second] * build))
+    limbs = _spheres(bones)
+    if not inside_flesh:
+        centers = limbs[:, :3]
+        centers *= 1 + limbs[:, 3:] / np.linalg.norm(centers, axis=1, keepdims=True)
+    return np.vstack((_spheres(skull), limbs))
+
+
+def _spheres(bones: list[tuple[Float64Array, Float64Array, float, float]]) -> Float64Array:
+    """Return spheres (n, 4) along bones, given by their ends and the radii there."""
     spheres = []
     for start, end, start_m, end_m in bones:
         count = 2 + int(np.linalg.norm(end - start) / (0.4 * min(start_m, end_m)))
@@ -206,24 +218,25 @@ def make_scene(
     *,
     build: float = 1.0,
     wall_behind_m: float = 1.0,
+    inside_flesh: bool = False,
 ) -> Scene:
     """Return a person in a pose at a place, with a wall behind; `build` scales the flesh."""
     body = joints(pose) @ turn(heading_deg, tilt_deg=8).T + mid_hip_m
     wall = mid_hip_m[2] + wall_behind_m
-    z_m = render_m(camera, rays, _flesh(body, build), wall)
+    z_m = render_m(camera, rays, _flesh(body, build, inside_flesh), wall)
     pixels = camera.project(body)
     size = np.array(camera.image_size)
     inside = np.all((pixels >= -0.5) & (pixels < size - 0.5), axis=1)
     x, y = np.rint(np.where(inside[:, None], pixels, 0)).astype(int).T
     flesh_m = np.array([RADII_M.get(name.partition("_")[2], 0.0) for name in NAMES]) * build
-    # Hidden is what has more than its own flesh and 3 cm before it.
-    covered = z_m[y, x] < body[:, 2] - 1.5 * flesh_m - 0.03
+    # Hidden is what has more than its own flesh, half as much again and 3 cm before it.
+    covered = z_m[y, x] < body[:, 2] - (1.5 if inside_flesh else 0.5) * flesh_m - 0.03
     visibility = np.where(inside, np.where(covered, OCCLUDED, VISIBLE), OUTSIDE)
     return Scene(camera, body, pixels, z_m, visibility)
 
 
 @cache
-def all_scenes() -> tuple[Scene, ...]:
+def all_scenes(inside_flesh: bool = False) -> tuple[Scene, ...]:
     """Return every pose in every camera at every distance; the rest of a scene takes turns."""
     turns = zip(cycle(HEADINGS_DEG), cycle(BUILDS), cycle(WALLS_M))  # without end
     scenes = []
@@ -235,7 +248,14 @@ def all_scenes() -> tuple[Scene, ...]:
             place_m = (0.1, 0.25, distance_m)
             scenes.append(
                 make_scene(
-                    camera, rays, pose, place_m, heading_deg, build=build, wall_behind_m=wall_m
+                    camera,
+                    rays,
+                    pose,
+                    place_m,
+                    heading_deg,
+                    build=build,
+                    wall_behind_m=wall_m,
+                    inside_flesh=inside_flesh,
                 )
             )
     return tuple(scenes)

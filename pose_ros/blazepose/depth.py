@@ -1,7 +1,7 @@
 """Distances of landmarks from a depth image: what is measured, and what of it can be true.
 
-A depth camera sees the skin, landmarks are joints inside of the body: what is measured is moved
-away from the camera by the thickness of the body there (of a grown-up, about).
+A depth camera sees skin and clothes, so these are distances of the visible surface; a joint lies
+some centimetres deeper, the hip of a grown-up about 10 cm.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pose_ros.blazepose.datatypes import DepthImage, Float64Array, Pose
-from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
+from pose_ros.blazepose.topology import UPPER_BODY
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -23,21 +23,6 @@ _NEAR_PART = 0.2
 _SURFACE_M = 0.1
 _AGREE_M = 0.15
 _MIN_REACHABLE = 3
-
-_THICKNESS_M = {
-    "shoulder": 0.06,
-    "elbow": 0.04,
-    "wrist": 0.03,
-    "pinky": 0.015,
-    "index": 0.015,
-    "thumb": 0.015,
-    "hip": 0.10,
-    "knee": 0.055,
-    "ankle": 0.04,
-    "heel": 0.03,
-    "foot_index": 0.02,
-}
-"""From the skin to the joint; the landmarks of the face are on the skin."""
 
 _TORSO = (23, 24, 11, 12)
 
@@ -68,28 +53,22 @@ def _reach_m() -> Float64Array:
     return reach_m
 
 
-# Without the side: "left_hip" is a "hip", "nose" is nothing of the table.
-_JOINT_BEHIND_SKIN_M = np.array(
-    [_THICKNESS_M.get(name.partition("_")[2], 0.0) for name in FULL_BODY.names]
-)
 _REACH_M = _reach_m()
 
 
 def sample_depth(depth: DepthImage, pose: Pose, limits_m: tuple[float, float]) -> Float64Array:
     """Return the measured z (N,) of a person's landmarks, in m; NaN where nothing is measured.
 
-    It is the median of the nearest surface in a patch around the landmark, moved from the skin to
-    the joint. NaN outside of the image, and where too much of the patch is unknown or beyond the
-    limits. Only the patches are converted to metres.
+    It is the median of the nearest surface in a patch around the landmark. NaN outside of the
+    image, and where too much of the patch is unknown or beyond the limits. Only the patches are
+    converted to metres.
     """
     radius_px = int(np.clip(_PATCH_OF_ROI * pose.roi.size_px, _MIN_RADIUS_PX, _MAX_RADIUS_PX))
     patches_m = _patches(depth, pose.landmarks_px[:, :2].astype(np.float64), radius_px)
     low_m, high_m = limits_m
     with np.errstate(invalid="ignore"):
         is_valid = (patches_m > 0) & (patches_m >= low_m) & (patches_m <= high_m)
-    surface_m = _near_median(np.where(is_valid, patches_m, np.nan))
-    surface_m += _JOINT_BEHIND_SKIN_M[: len(surface_m)]
-    return surface_m
+    return _near_median(np.where(is_valid, patches_m, np.nan))
 
 
 def _patches(depth: DepthImage, points_px: Float64Array, radius_px: int) -> Float64Array:

@@ -23,10 +23,10 @@ from pose_ros.blazepose.timeline import Timeline
 MIN_VISIBILITY = 0.5
 """Landmarks with less visibility are not used to find where a person is."""
 
-# Speeds are relative to the distance: a person at rest is smoothed at 0.5 Hz; one who walks towards
-# the camera at 1 m/s from 3 m away lags by 0.17 s. Less smoothing would let through what limbs in
-# motion do to the distance: some 5 % to and fro on a person who climbs.
-_DISTANCE_FILTER = OneEuro(min_cutoff=0.5, beta=1.0)
+# Speeds are relative to the distance: a person at rest is smoothed at 0.5 Hz; one who walks
+# towards the camera at 1 m/s from 3 m away lags by 0.12 s. Less smoothing lets through what
+# moving limbs do to the distance: some 5 % to and fro on a person who climbs.
+_DISTANCE_FILTER = OneEuro(min_cutoff=0.5, beta=2.0)
 _MIN_LANDMARKS = 6
 _SOLVE_STEPS = 6
 _INLIER_M = 0.1
@@ -48,9 +48,13 @@ class PositionFinder:
     """
 
     def __init__(self, options: PositionOptions, is_smoothing: bool = True) -> None:
+        self.configure(options, is_smoothing)
+        self.reset()
+
+    def configure(self, options: PositionOptions, is_smoothing: bool) -> None:
+        """Change options between two images; nothing is forgotten."""
         self._options = options
         self._is_smoothing = is_smoothing
-        self.reset()
 
     def reset(self) -> None:
         """Forget the people and the time."""
