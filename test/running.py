@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -144,14 +144,19 @@ def _die_with_parent() -> None:
 
 
 class Process:
-    """A Python process in a ROS domain; what it prints is kept in a file."""
+    """A Python process in a ROS domain; what it prints is kept in a file.
 
-    def __init__(self, domain_id: int, folder: Path, *command: str) -> None:
+    `launcher` is a command that ends by running the words that follow it.
+    """
+
+    def __init__(
+        self, domain_id: int, folder: Path, *command: str, launcher: Sequence[str] = ()
+    ) -> None:
         self.domain_id = domain_id
         self._log = folder / "output"
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *command],
+                [*launcher, sys.executable, *command],
                 cwd=ROOT,
                 env={**os.environ, "ROS_DOMAIN_ID": str(domain_id)},
                 stdin=subprocess.DEVNULL,

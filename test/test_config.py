@@ -239,6 +239,20 @@ def test_fast_dds_profile_holds_large_images() -> None:
     assert segment >= 4 * message
 
 
+@pytest.mark.parametrize("name", ["shm", "wlan"])
+def test_fast_dds_profiles_do_not_wait_for_a_slow_network(name: str) -> None:
+    root = ElementTree.parse(CONFIG / f"fastdds_{name}.xml").getroot()
+    schema = "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}"
+    (network,) = (
+        item
+        for item in root.iter(f"{schema}transport_descriptor")
+        if item.findtext(f"{schema}type") == "UDPv4"
+    )
+    assert network.findtext(f"{schema}non_blocking_send") == "true"
+    fits_a_packet = int(network.findtext(f"{schema}maxMessageSize", "65500")) <= 1472
+    assert fits_a_packet == (name == "wlan")
+
+
 @pytest.mark.usefixtures("pose")
 def test_fast_dds_profile_is_accepted(pose: Client) -> None:
     assert pose.process.lines("XMLPARSER") == []
