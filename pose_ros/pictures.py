@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pose_ros.blazepose.errors import ImageError
+from pose_ros.blazepose.errors import ImageError, quote
 
 MAX_DECODED_PIXELS = 2**26
 """Largest JPEG or PNG that is decoded, in pixels (8192 x 8192: 192 MiB of RGB)."""
@@ -57,4 +57,4 @@ def _jpeg_size(data: bytes) -> tuple[tuple[int, int], int]:
 
 def describe_picture(data: bytes, format_text: str) -> str:
     """Return how to name the picture in a sentence."""
-    return f"compressed image (format {format_text!r}, {len(data)} bytes)"
+    return f"compressed image (format {quote(format_text)}, {len(data)} bytes)"
