@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_ros.blazepose.datatypes import ImageArray
-from pose_ros.blazepose.errors import ImageError
+from pose_ros.blazepose.errors import ImageError, quote
 from pose_ros.pictures import check_picture, describe_picture
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def _check_size(msg: Image, data_rows: float) -> None:
     needed = int(msg.height * data_rows) * msg.step
     if len(msg.data) < needed:
         raise ImageError(
-            f"{msg.encoding!r} image of {msg.width} x {msg.height} pixels with step {msg.step} "
-            f"needs {needed} bytes of data, got {len(msg.data)}"
+            f"{quote(msg.encoding)} image of {msg.width} x {msg.height} pixels with step "
+            f"{msg.step} needs {needed} bytes of data, got {len(msg.data)}"
         )
 
 
@@ -230,7 +230,7 @@ def _rgb_from_cv_bridge(msg: Image) -> ImageArray:
     # Bare numbers carry no colour, and a cv_bridge built for another numpy aborts on them.
     if re.fullmatch(r"\d+[USF](C\d*)?", msg.encoding):
         raise ImageError(
-            f"image encoding {msg.encoding!r} is not a colour or grey image (is it depth?), "
+            f"image encoding {quote(msg.encoding)} is not a colour or grey image (is it depth?), "
             f"supported are {', '.join(ENCODINGS)}"
         )
     try:
@@ -240,8 +240,8 @@ def _rgb_from_cv_bridge(msg: Image) -> ImageArray:
     except Exception as error:  # a broken cv_bridge raises anything, AttributeError too
         reason = " ".join(str(error).split())
         raise ImageError(
-            f"image encoding {msg.encoding!r} is not supported, and cv_bridge cannot convert it "
-            f"({reason}); supported are {', '.join(ENCODINGS)}"
+            f"image encoding {quote(msg.encoding)} is not supported, and cv_bridge cannot "
+            f"convert it ({reason}); supported are {', '.join(ENCODINGS)}"
         ) from error
     return rgb
 

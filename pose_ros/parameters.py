@@ -20,7 +20,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from pose_ros.blazepose.errors import OptionError
+from pose_ros.blazepose.errors import OptionError, quote
 from pose_ros.blazepose.inference import check_providers
 from pose_ros.blazepose.models import check_model
 from pose_ros.blazepose.options import (
@@ -172,7 +172,7 @@ def check_change(
     fixed = [name for name in names if specs[name].fixed]
     if fixed and is_configured:
         raise OptionError(
-            f"{fixed[0]} cannot become {getattr(new, fixed[0])!r} now: "
+            f"{fixed[0]} cannot become {quote(getattr(new, fixed[0]))} now: "
             "it can change only while the node is unconfigured"
         )
     if "model" in names:

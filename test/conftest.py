@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +24,31 @@ os.environ |= {
 import running  # noqa: E402
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    fuzz = parser.getgroup("fuzz", "fuzzing")
+    fuzz.addoption("--fuzz-messages", type=int, default=500, help="how many (default: 500)")
+    fuzz.addoption("--fuzz-seed", default="0", help="a number, or random (default: 0)")
+
+
 @pytest.fixture(scope="module")
 def _shared_client() -> Iterator[running.Client]:
     with running.node_and_client() as client:
         yield client
+
+
+@pytest.fixture
+def fuzz_messages(request: pytest.FixtureRequest) -> int:
+    """How many messages to send."""
+    return int(request.config.getoption("--fuzz-messages"))
+
+
+@pytest.fixture
+def fuzz_seed(request: pytest.FixtureRequest) -> int:
+    """Where the drawing of messages starts; printed, so that it can be given again."""
+    chosen = request.config.getoption("--fuzz-seed")
+    number = random.randrange(2**32) if chosen == "random" else int(chosen)
+    print(f"\n--fuzz-seed {number}")
+    return number
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ def test_window_of_no_size_is_the_image() -> None:
         (*K[:2], math.inf, *K[3:]),
         (-500.0, *K[1:]),
         (*K[:4], 0.0, *K[5:]),
+        (5e-324, *K[1:]),
+        (1e308, *K[1:]),
+        (*K[:2], -1e308, *K[3:]),
     ],
 )
 def test_what_is_no_calibration_gives_no_camera(k: object) -> None:

@@ -483,6 +483,8 @@ def with_png_size(data: bytes, width: int, height: int) -> bytes:
 
 
 JPEG, PNG = encode(SMOOTH, ".jpg"), encode(SMOOTH, ".png")
+PROGRESSIVE = bytes(cv2.imencode(".jpg", swapped(SMOOTH), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1])
+LAST_SCAN = PROGRESSIVE[PROGRESSIVE.rindex(b"\xff\xda") : -2]
 
 
 @pytest.mark.parametrize(
@@ -508,6 +510,10 @@ JPEG, PNG = encode(SMOOTH, ".jpg"), encode(SMOOTH, ".png")
         (with_png_size(PNG, 2**21, 1), "damaged"),  # wider than cv2 takes
         (with_jpeg_size(JPEG, 65500, 65500), "65500 x 65500 pixels, allowed are 67108864"),
         (with_png_size(PNG, 2**31 - 1, 2**31 - 1), "2147483647 x 2147483647 pixels"),
+        (PNG[:33] + b"\x7f\xff\xff\xff" + PNG[37:], "truncated"),
+        (PNG[:33] + b"\xff\xff\xff\xfftEXt" + PNG[33:], "truncated"),
+        (PNG[:-12] + b"\x7f\xff\xff\xff" + PNG[-8:], "truncated"),
+        (PROGRESSIVE[:-2] + LAST_SCAN * 100 + PROGRESSIVE[-2:], "scans, allowed are 100"),
         (with_png_size(PNG, 8193, 8192), "8193 x 8192 pixels, allowed are 67108864"),
     ],
 )
@@ -559,6 +565,18 @@ def test_the_frame_header_is_found_behind_other_markers(inserted: bytes) -> None
     huge = JPEG[:2] + inserted + with_jpeg_size(JPEG, 65500, 65500)[2:]
     with pytest.raises(ImageError, match="65500 x 65500"):
         rgb_from_compressed(compressed_msg(huge))
+
+
+def test_a_progressive_jpeg_is_decoded() -> None:
+    rgb = rgb_from_compressed(compressed_msg(PROGRESSIVE))
+    assert np.abs(rgb.astype(int) - SMOOTH).mean() < 4
+
+
+def test_long_texts_are_not_told_in_full() -> None:
+    assert len(refused_image("x" * 10_000, 4, 4, 16, 64)) < 1000
+    with pytest.raises(ImageError) as caught:
+        rgb_from_compressed(compressed_msg(b"", "x" * 10_000))
+    assert len(str(caught.value)) < 1000
 
 
 def test_padding_after_a_jpeg_is_no_damage() -> None:

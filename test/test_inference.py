@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +126,7 @@ def test_a_network_of_other_shapes_is_refused_with_both_shapes(
         (b"{", "is not valid JSON"),
         (b"\xff\xfe", "is not valid JSON"),
         (b"[]", "is not a table of files"),
+        (b"[" * 100_000, "is not valid JSON"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused(
@@ -165,6 +167,38 @@ def test_weights_beside_the_graph_are_checked_too(models_dir: Path) -> None:
     edit_manifest(models_dir, DETECTOR, data_files={"weights.data": "0" * 64})
     with pytest.raises(ModelFileError, match=r"weights\.data"):
         PoseTracker(OPTIONS, models_dir)
+
+
+@pytest.mark.parametrize(
+    "data_files",
+    [{"../secret": "0" * 64}, {"/dev/zero": "0" * 64}, {"..": "0" * 64}, {"a\0b": ""}, ["a"], 3],
+    ids=repr,
+)
+def test_weights_outside_the_models_folder_are_never_opened(
+    models_dir: Path, data_files: object
+) -> None:
+    edit_manifest(models_dir, DETECTOR, data_files=data_files)
+    with pytest.raises(ModelFileError, match="allowed are names of files in its folder"):
+        PoseTracker(OPTIONS, models_dir)
+
+
+@pytest.mark.parametrize("sha256", [None, [], {}, 7, "", "0" * 63, "G" * 64, "a\nb"], ids=repr)
+def test_what_is_no_sha256_vouches_for_nothing(models_dir: Path, sha256: object) -> None:
+    edit_manifest(models_dir, DETECTOR, sha256=sha256)
+    with pytest.raises(ModelFileError, match="has no sha256 in") as refused:
+        PoseTracker(OPTIONS, models_dir)
+    assert str(refused.value).isprintable()
+
+
+def test_a_network_that_loads_but_cannot_run_is_refused(models_dir: Path) -> None:
+    model = onnx.load(models_dir / DETECTOR)
+    convolution = next(node for node in reversed(model.graph.node) if node.op_type == "Conv")
+    next(item for item in convolution.attribute if item.name == "kernel_shape").ints[0] = 2**31
+    onnx.save(model, models_dir / DETECTOR)
+    vouch_for(models_dir, DETECTOR)
+    with pytest.raises(ModelFileError, match=f"onnxruntime cannot run .*{DETECTOR}") as refused:
+        PoseTracker(OPTIONS, models_dir)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,12 @@ def test_no_other_number_is(name: str, value: float) -> None:
         PoseTrackerOptions(**changes)
 
 
+def test_a_long_value_is_not_told_in_full() -> None:
+    with pytest.raises(OptionError) as refused:
+        PoseTrackerOptions(model="x" * 10_000)
+    assert len(str(refused.value)) < 200
+
+
 @pytest.mark.parametrize("options", [PoseTrackerOptions, PositionOptions])
 def test_every_option_has_a_description_in_one_sentence(options: type[Options]) -> None:
     for name, spec in option_specs(options).items():

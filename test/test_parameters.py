@@ -251,6 +251,13 @@ def test_providers_must_exist(providers: tuple[str, ...]) -> None:
         check_change(DEFAULTS, new, is_configured=True, models_dir=share_path("models"))
 
 
+@pytest.mark.parametrize("text", ["a\nb", "a\0b", "\x1b[31m"])
+def test_a_text_of_more_than_a_line_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="allowed is a line of text") as refused:
+        with_parameters(DEFAULTS, [Parameter("models_dir", value=text)])
+    assert str(refused.value).isprintable()
+
+
 def test_bad_values_raise_a_sentence() -> None:
     with pytest.raises(OptionError, match=r"qos_depth is 0; allowed is a whole number from 1 to"):
         with_parameters(DEFAULTS, [Parameter("qos_depth", value=0)])

@@ -400,6 +400,15 @@ def test_what_is_no_image_is_refused_and_tracking_goes_on(image: Any, found: str
     assert track_one(tracker, frames()[1], stamp(1)).person_id == 1
 
 
+@pytest.mark.parametrize("shape", [(1, 32_767), (32_767, 1), (2, 70_000)])
+def test_an_image_too_long_to_be_sampled_is_refused(shape: tuple[int, int]) -> None:
+    tracker = make_tracker()
+    with pytest.raises(ImageError, match=f"image has {shape[1]} x {shape[0]} pixels; allowed are"):
+        tracker.track(np.zeros((*shape, 3), np.uint8), 0)
+    tracker.track(np.zeros((1, 32_766, 3), np.uint8), 0)
+    tracker.track(np.zeros((32_766, 1, 3), np.uint8), 0)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 500, 3), (500, 1, 3), (3, 2, 3)])
 def test_the_smallest_images_have_nobody_in_them(shape: tuple[int, ...]) -> None:
     assert make_tracker().track(np.full(shape, 90, np.uint8), 0) == ()

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from pose_ros.blazepose.datatypes import Float64Array, ImageSize
 from pose_ros.blazepose.distortion import Distortion
 
+_MIN_FOCAL_PX, _MAX_PX = 1e-3, 1e9
+
 
 @dataclass(frozen=True, slots=True)
 class Camera:
@@ -44,11 +46,12 @@ class Camera:
         The image shows the part of the calibrated picture that starts at `offset_px` and measures
         `window_size`; where it has another size (binned, resized) the matrix is scaled. A window
         of no size counts as the image's own. None if the matrix is not a calibration: all zero,
-        as uncalibrated cameras send it, not finite, or without a positive focal length.
+        as uncalibrated cameras send it, not finite, without a positive focal length, or beyond
+        any camera (values over 1e9 px, a focal length under 1e-3 px).
         """
         matrix = np.asarray(k, np.float64).reshape(3, 3)
         focal_px, center_px = matrix[[0, 1], [0, 1]], matrix[:2, 2]
-        if not (np.isfinite(matrix).all() and (focal_px > 0).all()):
+        if not ((abs(matrix) <= _MAX_PX).all() and (focal_px >= _MIN_FOCAL_PX).all()):
             return None
         scale = np.divide(image_size, window_size if all(window_size) else image_size)
         # Resizing keeps the edges of the picture in place, which lie half a pixel outside.

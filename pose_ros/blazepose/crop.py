@@ -29,6 +29,8 @@ _SUBPIXEL_BITS = 5
 _BLOCK = 64
 _BAND = 64
 _FAR_PX = 2**15 - 1
+MAX_SIDE_PX = _FAR_PX - 1
+"""Largest side of an image that can be sampled. ref: cv::remap."""
 _UNIT_SCALE = np.float32(1 / 255)
 # scaled and shifted in one rounding, as OpenCV's convertTo does
 _SIGNED_VALUES = (np.arange(256) * float(np.float32(2 / 255)) - 1).astype(np.float32)

@@ -1,5 +1,13 @@
 """Errors that the pose pipeline raises. Each message names the bad value and what is allowed."""
 
+_MAX_QUOTED = 100
+
+
+def quote(value: object) -> str:
+    """Return a value that anybody may have sent for a sentence: on one line, and not too long."""
+    text = repr(value)
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
+
 
 class PoseError(Exception):
     """Base of all errors raised by the pose pipeline."""

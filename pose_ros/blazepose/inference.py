@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array
-from pose_ros.blazepose.errors import ModelFileError, ModelShapeError, OptionError, PoseError
+from pose_ros.blazepose.errors import (
+    ModelFileError,
+    ModelShapeError,
+    OptionError,
+    PoseError,
+    quote,
+)
 from pose_ros.blazepose.models import model_path
 from pose_ros.blazepose.options import PoseTrackerOptions
 
@@ -41,7 +47,10 @@ class OnnxModel:
         (self._input,) = inputs
         self._outputs = list(outputs)
         # the first inference is slow; better while loading than with the first image
-        self.run(np.zeros(inputs[self._input], np.float32))
+        try:
+            self.run(np.zeros(inputs[self._input], np.float32))
+        except Exception as error:  # onnxruntime's own errors share no base class below this
+            raise _failure("run", path, error) from error
 
     def run(self, tensor: Float32Array) -> list[Float32Array]:
         """Return the outputs, in the order in which they were asked for."""
@@ -66,7 +75,7 @@ def check_providers(providers: tuple[str, ...]) -> None:
     available = _onnxruntime().get_available_providers()
     if not providers or not set(providers) <= set(available):
         raise OptionError(
-            f"providers is {list(providers)}; this onnxruntime allows one or more of "
+            f"providers is {quote(list(providers))}; this onnxruntime allows one or more of "
             f"{', '.join(available)}"
         )
 
@@ -92,7 +101,14 @@ def _open_session(path: Path, options: PoseTrackerOptions) -> Any:  # noqa: ANN4
     try:
         return onnxruntime.InferenceSession(str(path), settings, list(options.providers))
     except Exception as error:  # onnxruntime's own errors share no base class below this
-        raise ModelFileError(f"onnxruntime cannot load {path}: {error}") from error
+        raise _failure("load", path, error) from error
+
+
+def _failure(verb: str, path: Path, error: Exception) -> ModelFileError:
+    # names of a damaged graph can hold anything
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    reason = " ".join(printable.split())
+    return ModelFileError(f"onnxruntime cannot {verb} {path}: {reason}")
 
 
 def _check_shapes(path: Path, found: list[Any], expected: Shapes) -> None:

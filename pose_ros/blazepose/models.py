@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pose_ros.blazepose.errors import ModelFileError
+from pose_ros.blazepose.errors import ModelFileError, quote
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
 
 MANIFEST = "manifest.json"
+_FILE_NAME = re.compile(r"\w[\w.-]*")
+_SHA256 = re.compile("[0-9a-f]{64}")
 _SOURCE_TREE = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -163,15 +166,29 @@ def _check_files(files: tuple[str, ...], folder: Path) -> None:
     entries = _manifest(folder)
     expected: dict[tuple[str, str], None] = {}
     for file in files:
-        entry = entries.get(file)
-        if not isinstance(entry, dict) or "sha256" not in entry:
-            raise ModelFileError(
-                f"model file {folder / file} has no sha256 in {folder / MANIFEST}"
-            )
-        pairs = [(file, entry["sha256"]), *entry.get("data_files", {}).items()]
-        expected |= dict.fromkeys(pairs)
+        expected |= dict.fromkeys(_hashes(file, entries, folder))
     for file, sha256 in expected:
         _check_sha256(folder / file, sha256)
+
+
+def _hashes(file: str, entries: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+    """Return names and sha256 of a graph and its weights, all files of the folder itself."""
+    entry = entries.get(file)
+    if not isinstance(entry, dict):
+        entry = {}
+    data_files = entry.get("data_files", {})
+    if not isinstance(data_files, dict) or not all(map(_FILE_NAME.fullmatch, data_files)):
+        raise ModelFileError(
+            f"model manifest {folder / MANIFEST} has data_files {quote(data_files)} for {file}; "
+            "allowed are names of files in its folder"
+        )
+    pairs = [(file, entry.get("sha256")), *data_files.items()]
+    for name, sha256 in pairs:
+        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+            raise ModelFileError(
+                f"model file {folder / name} has no sha256 in {folder / MANIFEST}"
+            )
+    return pairs
 
 
 def _check_sha256(path: Path, expected: str) -> None:
@@ -192,7 +209,7 @@ def _manifest(models_dir: Path) -> dict[str, Any]:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelFileError(f"model manifest {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"model manifest {path} is not valid JSON: {error}") from error
     if not isinstance(entries, dict):
         raise ModelFileError(f"model manifest {path} is not a table of files")

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from pose_ros.blazepose.errors import OptionError
+from pose_ros.blazepose.errors import OptionError, quote
 from pose_ros.blazepose.models import MODELS
 
 Value = Union[bool, int, float, str, "tuple[str, ...]"]
@@ -51,7 +51,7 @@ _KINDS: dict[type, str] = {
     bool: "boolean",
     int: "whole number",
     float: "number",
-    str: "text",
+    str: "line of text",
     tuple: "list of texts",
 }
 
@@ -61,6 +61,8 @@ def _has_kind(value: object, kind: type) -> bool:
         return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     if kind is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is str:
+        return isinstance(value, str) and value.isprintable()
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
@@ -75,8 +77,8 @@ def check_option(name: str, value: object, default: object, spec: OptionSpec) ->
     """Raise OptionError if `value` has another type than `default` or is not allowed."""
     kind = type(default)
     if not (_has_kind(value, kind) and _is_within(value, spec)):
-        shown = repr(list(value)) if isinstance(value, tuple) else repr(value)
-        raise OptionError(f"{name} is {shown}; allowed is {spec.allowed(_KINDS[kind])}")
+        shown = list(value) if isinstance(value, tuple) else value
+        raise OptionError(f"{name} is {quote(shown)}; allowed is {spec.allowed(_KINDS[kind])}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pose_ros.blazepose.crop import Cropper
+from pose_ros.blazepose.crop import MAX_SIDE_PX, Cropper
 from pose_ros.blazepose.datatypes import (
     Crop,
     CropLandmarks,
@@ -229,9 +229,13 @@ class PoseTracker:
 
 
 def check_image(image: ImageArray) -> None:
-    """Raise ImageError unless the image is (H, W, 3) uint8 with at least one pixel."""
+    """Raise ImageError unless the image is (H, W, 3) uint8, its sides from 1 to 32766 px."""
     shape, dtype = np.shape(image), getattr(image, "dtype", type(image).__name__)
     if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
         raise ImageError(
             f"image has shape {shape} and type {dtype}; allowed is (height, width, 3) uint8, RGB"
+        )
+    if max(shape) > MAX_SIDE_PX:
+        raise ImageError(
+            f"image has {shape[1]} x {shape[0]} pixels; allowed are {MAX_SIDE_PX} per side"
         )
