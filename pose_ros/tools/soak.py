@@ -77,6 +77,8 @@ class Soak:
                 if not rig.record.start_ns:
                     raise SoakError("interrupted before all was running")
                 rig.record.end_ns = rig.record.end_ns or end_ns
+                if not ok():
+                    rig.forgive_pending()
         return [rig.finish() for rig in self._rigs]
 
     def _play(self) -> None:

@@ -114,9 +114,9 @@ class SoakCamera(Node):
     def _send(self, message: Image, kind: str) -> None:
         seconds, nanoseconds = divmod(self.get_clock().now().nanoseconds - self._shift_ns, 10**9)
         message.header.stamp = Time(sec=seconds, nanosec=nanoseconds)
-        sent_ns = time.monotonic_ns()
+        frame = Frame(kind, seconds * 10**9 + nanoseconds, time.monotonic_ns())
+        self._log.write(write_frame(frame))  # first, or a kill may hide what was sent
         self._publisher.publish(message)
-        self._log.write(write_frame(Frame(kind, seconds * 10**9 + nanoseconds, sent_ns)))
 
 
 def _rest_until(end_s: float) -> float:

@@ -149,6 +149,11 @@ class Rig:
         self.stop_camera()
         self.node.stop()
 
+    def forgive_pending(self) -> None:
+        """Forget the requests that a signal left without anybody to take the answer."""
+        requests = self.record.requests
+        self.record.requests = [item for item in requests if item.is_granted is not None]
+
     def finish(self) -> Record:
         """Return the record, with what the processes have left behind."""
         record = self.record
