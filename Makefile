@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 REFERENCE := test/reference/.venv/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
-.PHONY: help setup demo test check format golden bench fuzz
+.PHONY: help setup demo test check format golden bench fuzz soak
 help:
 	@echo "make demo     run the node on a real video over ROS 2; results in out/"
 	@echo "make test     run all tests that need no root and no second environment"
 	@echo "make check    lint, types, architecture, consistency"
 	@echo "make bench    time the pipeline and the node; beside MediaPipe after make golden"
 	@echo "make fuzz     send 20,000 fuzzed messages, and damaged models, from a random start"
+	@echo "make soak     run the node for ten minutes with failing cameras; report in out/"
 	@echo "make golden   make the reference figures again from MediaPipe itself"
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
@@ -47,6 +48,9 @@ bench: setup
 fuzz: setup
 	$(BIN)/python -m pytest -rP --show-capture=stdout test/test_fuzz.py test/test_fuzz_models.py \
 	    --fuzz-messages 20000 --fuzz-seed random $(FUZZ_ARGS)
+
+soak: setup
+	$(BIN)/python -m pose_ros.tools.soak $(SOAK_ARGS)
 
 format: setup
 	$(BIN)/ruff check --fix .

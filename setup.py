@@ -44,6 +44,7 @@ setup(
             f"echo_landmarks = {NAME}.tools.echo_landmarks:main",
             f"demo = {NAME}.tools.demo:main",
             f"benchmark = {NAME}.tools.benchmark:main",
+            f"soak = {NAME}.tools.soak:main",
         ],
     },
 )

@@ -24,7 +24,7 @@ MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 DEFAULTS = NodeOptions()
 SPECS = parameter_specs()
 
-OPTIONAL = {"mediapipe"}  # compared with where it happens to be installed
+OPTIONAL = {"mediapipe", "matplotlib"}  # to compare with, to plot with; where installed
 # The rosdep keys of what is imported under another name.
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",

@@ -37,7 +37,7 @@ def main(args: list[str] | None = None) -> int:
     options = _parser().parse_args(args)
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
-            report = {**_circumstances(options), **options.measure(options, Path(folder))}
+            report = {**circumstances(options), **options.measure(options, Path(folder))}
         if options.json:
             options.json.write_text(json.dumps(report, indent=1) + "\n")
     except (BenchmarkError, PoseError, OSError) as error:
@@ -66,9 +66,9 @@ def measure_core(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "no ratios: --mediapipe takes the Python of an environment with mediapipe 0.10.21"
         )
     models = benchmark.measure()
-    print(_table(_core_rows(models)))
+    print(table(_core_rows(models)))
     print()
-    print(_table(_stage_rows(models)))
+    print(table(_stage_rows(models)))
     for note in benchmark.notes:
         print(note)
     return {"models": models, "notes": benchmark.notes}
@@ -90,7 +90,7 @@ def measure_node(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         figures = benchmark.measure(tuple(options.sizes))
     finally:
         spinning.shutdown()
-    print(_table(_node_rows(figures["scenarios"])))
+    print(table(_node_rows(figures["scenarios"])))
     idle = figures["idle"]
     print(
         f"nobody subscribed, camera at 30 Hz: {idle['cpu_share']:.1%} of a core, "
@@ -175,7 +175,7 @@ def _median_p95(figures: Mapping[str, float]) -> str:
     return f"{figures['median']:.1f} ({figures['p95']:.1f})"
 
 
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
+def table(rows: Sequence[Mapping[str, str]]) -> str:
     """Return rows with the same columns as text, aligned."""
     lines = [list(rows[0]), *(list(row.values()) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -188,7 +188,7 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
 # Circumstances
 
 
-def _circumstances(options: argparse.Namespace) -> dict[str, Any]:
+def circumstances(options: argparse.Namespace) -> dict[str, Any]:
     """Return when, where and with what is measured."""
     settings = {key: value for key, value in vars(options).items() if key != "measure"}
     return {
@@ -244,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="core|node")
     core = commands.add_parser("core", help="tracked frames, in turn with MediaPipe")
     core.set_defaults(measure=measure_core)
-    core.add_argument("--size", type=_size, default=ImageSize(1280, 720), metavar="WxH")
+    core.add_argument("--size", type=image_size, default=ImageSize(1280, 720), metavar="WxH")
     core.add_argument("--frames", type=_count, default=200, metavar="N", help="default: 200")
     core.add_argument("--warm-up", type=_count, default=10, metavar="N", help="default: 10")
     core.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS))
@@ -255,7 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     node = commands.add_parser("node", help="the node, from the camera to the landmarks")
     node.set_defaults(measure=measure_node)
-    node.add_argument("--sizes", type=_size, nargs="+", default=list(_SIZES), metavar="WxH")
+    node.add_argument("--sizes", type=image_size, nargs="+", default=list(_SIZES), metavar="WxH")
     node.add_argument("--duration", type=_seconds, default=3.0, metavar="S", help="default: 3")
     node.add_argument("--model", choices=tuple(MODELS), default="full")
     for command in (core, node):
@@ -265,7 +265,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _size(text: str) -> ImageSize:
+def image_size(text: str) -> ImageSize:
+    """Return the size that an argument such as 1280x720 means."""
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text} is not a size such as 1280x720")

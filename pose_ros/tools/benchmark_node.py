@@ -69,11 +69,11 @@ class Scenario:
 # The camera process
 
 
-def clip(video: str, size: ImageSize) -> list[ImageArray]:
+def clip(video: str, size: ImageSize, count: int = _CLIP_FRAMES) -> list[ImageArray]:
     """Return the first frames of a video, scaled."""
     return [
         np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        for frame in islice(open_frames(video), _CLIP_FRAMES)
+        for frame in islice(open_frames(video), count)
     ]
 
 
@@ -85,7 +85,7 @@ def camera(video: str, kind: str, duration: str, stamps: str) -> None:
     spinning.init()
     node = Node("camera")
     publisher = node.create_publisher(Image, "image", QoSProfile(depth=_QUEUE))
-    _await_subscriber(publisher)
+    await_subscriber(publisher)
     sent_ns = []
     for message in _paced(messages, rate_hz, float(duration)):
         now_ns = node.get_clock().now().nanoseconds
@@ -97,7 +97,7 @@ def camera(video: str, kind: str, duration: str, stamps: str) -> None:
     spinning.shutdown()
 
 
-def _await_subscriber(publisher: Publisher) -> None:
+def await_subscriber(publisher: Publisher) -> None:
     """Return when the node listens and has had time to know us, or when it does not want to."""
     end_s = time.monotonic() + _SUBSCRIBER_S
     while not publisher.get_subscription_count() and time.monotonic() < end_s:
@@ -119,7 +119,7 @@ def _paced(messages: list[Image], rate_hz: float, duration_s: float) -> Iterator
 # The process that measures
 
 
-class _Process(Child):
+class MeasuredChild(Child):
     """A child whose CPU time can be read while it runs."""
 
     def cpu_s(self) -> float:
@@ -275,11 +275,11 @@ class NodeBenchmark:
             walls_ms.append((time.perf_counter_ns() - start_ns) / 1e6)
         return float(np.median(walls_ms[1:]))
 
-    def _start_camera(self, scenario: Scenario, duration_s: float, stamps: Path) -> _Process:
+    def _start_camera(self, scenario: Scenario, duration_s: float, stamps: Path) -> MeasuredChild:
         return self._start(__name__, self._video, scenario.camera, str(duration_s), str(stamps))
 
-    def _start(self, module: str, *arguments: str) -> _Process:
-        return _Process(module, list(arguments), self._folder / f"{module}.log")
+    def _start(self, module: str, *arguments: str) -> MeasuredChild:
+        return MeasuredChild(module, list(arguments), self._folder / f"{module}.log")
 
     def _count(self, topic: str) -> int:
         return int(self._listener.count_publishers(topic))

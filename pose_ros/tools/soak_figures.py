@@ -1,0 +1,208 @@
+"""From the record of a soak run to its figures."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pose_ros.tools.soak_record import BURST, GOOD, SHIFTED, SPOILT, Frame, Record, Sample
+
+_MINUTE_NS = 60 * 10**9
+_PERIODS = 6
+_PERCENTILES = {"median": 50, "p95": 95, "p99": 99}
+_LOG_LINE = re.compile(r"\[(WARN|ERROR|FATAL)\] \[[\d.]+\] \[[^]]+\]: (.*)")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_TRACEBACK = "Traceback (most recent call last)"
+
+Floats = npt.NDArray[np.float64]
+
+
+def figures(record: Record) -> dict[str, Any]:
+    """Return the figures of one node."""
+    latency = _latencies(record)
+    duration_s = max(record.end_ns - record.start_ns, 1) / 1e9
+    return {
+        "name": record.name,
+        "duration_s": duration_s,
+        "rate_hz": record.rate_hz,
+        "frames": _frame_counts(record, set(latency)),
+        "answered_hz": sum(record.start_ns <= frame.sent_ns < record.end_ns for frame in latency)
+        / duration_s,
+        "annotated": record.annotated,
+        "latency_ms": _percentiles(_between(latency, record.start_ns, record.end_ns)),
+        "latency_thirds_ms": _thirds(record, latency),
+        "process": _process(record),
+        "requests": _requests(record),
+        "camera_restarts": record.restarts,
+        "states": dict(record.states.most_common()),
+        "told": _told(record.log),
+        "tracebacks": record.log.count(_TRACEBACK),
+        "exit_code": record.exit_code,
+        "ended_early": record.ended_early,
+        "periods": _periods(record, latency),
+    }
+
+
+def _latencies(record: Record) -> dict[Frame, float]:
+    """Return the time from the sending of each answered frame to its landmarks, in ms."""
+    frames = {frame.stamp_ns: frame for frame in record.frames}
+    return {
+        frames[answer.stamp_ns]: (answer.arrival_ns - frames[answer.stamp_ns].sent_ns) / 1e6
+        for answer in record.answers
+        if answer.stamp_ns in frames
+    }
+
+
+def _frame_counts(record: Record, answered: set[Frame]) -> dict[str, Any]:
+    """Count what was sent, and what came of it.
+
+    The node owes an answer to good frames of the run that are outside all spans.
+    """
+    owed = [
+        frame
+        for frame in record.frames
+        if frame.kind in (GOOD, SHIFTED) and _is_owed(frame, record)
+    ]
+    spoilt = [frame for frame in record.frames if frame.kind in SPOILT]
+    return {
+        "sent": len(record.frames),
+        "by_kind": dict(Counter(frame.kind for frame in record.frames)),
+        "answered": len(answered),
+        "answered_spoilt": sum(frame.kind in SPOILT for frame in answered),
+        "owed": len(owed),
+        "unanswered": sum(frame not in answered for frame in owed),
+        "spoilt": len(spoilt),
+        "spoilt_owed": sum(_is_owed(frame, record) for frame in spoilt),
+        "dropped": record.dropped,
+        "refused": record.refused,
+    }
+
+
+def _is_owed(frame: Frame, record: Record) -> bool:
+    is_spared = any(span.start_ns <= frame.sent_ns <= span.end_ns for span in record.spans)
+    return record.start_ns <= frame.sent_ns < record.end_ns and not is_spared
+
+
+def _thirds(record: Record, latency: Mapping[Frame, float]) -> list[float | None]:
+    """Return the median latency of each third of the run, for frames that were owed an answer."""
+    owed = {frame: ms for frame, ms in latency.items() if _is_owed(frame, record)}
+    edges = np.linspace(record.start_ns, record.end_ns, 4)
+    return [
+        _percentiles(_between(owed, start_ns, end_ns))["median"]
+        for start_ns, end_ns in pairwise(edges)
+    ]
+
+
+def _between(latency: Mapping[Frame, float], start_ns: float, end_ns: float) -> list[float]:
+    """Return the latencies of frames of a time, without those that waited for their own burst."""
+    return [
+        ms
+        for frame, ms in latency.items()
+        if start_ns <= frame.sent_ns < end_ns and frame.kind != BURST
+    ]
+
+
+def _percentiles(values: Sequence[float]) -> dict[str, float | None]:
+    return {
+        name: float(np.percentile(values, percent)) if values else None
+        for name, percent in _PERCENTILES.items()
+    }
+
+
+def _process(record: Record) -> dict[str, Any]:
+    """Return what the samples of the process say; the slope is that after the first minute."""
+    samples = record.samples
+    if len(samples) < 2:
+        return {}
+    first, last = samples[0], samples[-1]
+    late = [item for item in samples if item.time_ns - record.start_ns >= _MINUTE_NS]
+    return {
+        "memory_mb": {
+            "first": first.memory_mb,
+            "last": last.memory_mb,
+            "peak": max(item.memory_mb for item in samples),
+            "shared_last": last.shared_mb,
+        },
+        "slope_mb_min": _slope_mb_min(late, lambda item: item.memory_mb),
+        "slope_unshared_mb_min": _slope_mb_min(late, lambda item: item.memory_mb - item.shared_mb),
+        "threads": [first.threads, last.threads],
+        "files": [first.files, last.files],
+        "cpu_share": (last.cpu_s - first.cpu_s) * 1e9 / (last.time_ns - first.time_ns),
+    }
+
+
+def _slope_mb_min(samples: Sequence[Sample], value: Any) -> float | None:  # noqa: ANN401
+    """Return the slope of the line through a value of the samples, by least squares."""
+    if len(samples) < 3:
+        return None
+    minutes = np.array([item.time_ns for item in samples]) / _MINUTE_NS
+    return float(np.polyfit(minutes - minutes[0], [value(item) for item in samples], 1)[0])
+
+
+def _requests(record: Record) -> dict[str, Any]:
+    requests = record.requests
+    return {
+        "made": len(requests),
+        "granted": sum(item.is_granted is True for item in requests),
+        "refused": sum(item.is_granted is False for item in requests),
+        "unanswered": [item.name for item in requests if item.is_granted is None],
+        "wrong": [
+            item.name
+            for item in requests
+            if item.is_granted is not None and item.is_granted != item.is_allowed
+        ],
+    }
+
+
+def _told(log: str) -> dict[str, int]:
+    """Count the node's warnings and errors; numbers are left out."""
+    found = Counter(f"{level}: {_NUMBER.sub('N', text)}" for level, text in _LOG_LINE.findall(log))
+    return dict(found.most_common())
+
+
+def _periods(record: Record, latency: Mapping[Frame, float]) -> list[dict[str, Any]]:
+    """Return how things went over time: for each minute, or for each sixth of a short run."""
+    step_ns = min(_MINUTE_NS, max(1, record.end_ns - record.start_ns) // _PERIODS)
+    rows = []
+    for start_ns in range(record.start_ns, record.end_ns - step_ns // 2, step_ns):
+        end_ns = start_ns + step_ns
+        samples = [item for item in record.samples if start_ns <= item.time_ns < end_ns]
+        rows.append(
+            {
+                "from_s": (start_ns - record.start_ns) / 1e9,
+                "to_s": (end_ns - record.start_ns) / 1e9,
+                "sent": sum(start_ns <= frame.sent_ns < end_ns for frame in record.frames),
+                "answered": sum(start_ns <= frame.sent_ns < end_ns for frame in latency),
+                "latency_ms": _percentiles(_between(latency, start_ns, end_ns)),
+                **_sampled(samples),
+            }
+        )
+    return rows
+
+
+def _sampled(samples: Sequence[Sample]) -> dict[str, float | None]:
+    if len(samples) < 2:
+        return dict.fromkeys(("memory_mb", "threads", "files", "cpu_share"))
+    first, last = samples[0], samples[-1]
+    return {
+        "memory_mb": float(np.mean([item.memory_mb for item in samples])),
+        "threads": max(item.threads for item in samples),
+        "files": max(item.files for item in samples),
+        "cpu_share": (last.cpu_s - first.cpu_s) * 1e9 / (last.time_ns - first.time_ns),
+    }
+
+
+def fairness(nodes: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return how evenly the nodes answer: fastest over slowest, and Jain's index (1: evenly)."""
+    rates_hz = np.array([node["answered_hz"] for node in nodes])
+    squares = len(rates_hz) * float(np.sum(rates_hz**2))
+    return {
+        "max_over_min": float(rates_hz.max() / max(rates_hz.min(), 1e-9)),
+        "jain": float(np.sum(rates_hz)) ** 2 / squares if squares else 0.0,
+    }

@@ -1,0 +1,96 @@
+"""The figures of a soak run as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pose_ros.tools.benchmark import table
+
+
+def as_text(report: Mapping[str, Any]) -> str:
+    """Return tables over time, what became of frames and requests, and how even it was."""
+    nodes = report["nodes"]
+    blocks = [block for node in nodes for block in _blocks(node)]
+    if "fairness" in report:
+        evenness = report["fairness"]
+        blocks.append(
+            f"answers of the busiest node over those of the idlest: "
+            f"{evenness['max_over_min']:.2f}; Jain's index {evenness['jain']:.3f}"
+        )
+    return "\n\n".join(blocks)
+
+
+def _blocks(node: Mapping[str, Any]) -> Iterator[str]:
+    yield table([_period_row(row) for row in node["periods"]])
+    facts = {**_frame_facts(node), **_process_facts(node), **_request_facts(node)}
+    width = max(map(len, facts)) + 2
+    yield "\n".join([f"{node['name']}", *(f"{k.ljust(width)}{v}" for k, v in facts.items())])
+    for title, counts in (("states in /diagnostics", "states"), ("log of the node", "told")):
+        if node[counts]:
+            lines = [f"  {count:>5}  {text}" for text, count in node[counts].items()]
+            yield "\n".join([title, *lines])
+
+
+def _period_row(row: Mapping[str, Any]) -> dict[str, str]:
+    seconds = row["to_s"] - row["from_s"]
+    return {
+        "from s": f"{row['from_s']:.0f}",
+        "sent": f"{row['sent']}",
+        "answered": f"{row['answered']}",
+        "Hz": f"{row['answered'] / seconds:.1f}",
+        **{f"{name} ms": _number(value, 1) for name, value in row["latency_ms"].items()},
+        "memory MB": _number(row["memory_mb"], 1),
+        "threads": _number(row["threads"]),
+        "files": _number(row["files"]),
+        "CPU": "-" if row["cpu_share"] is None else f"{row['cpu_share']:.0%}",
+    }
+
+
+def _frame_facts(node: Mapping[str, Any]) -> dict[str, str]:
+    frames, latency = node["frames"], node["latency_ms"]
+    kinds = ", ".join(f"{count} {kind}" for kind, count in frames["by_kind"].items())
+    share = frames["unanswered"] / max(1, frames["owed"])
+    return {
+        "frames sent": f"{frames['sent']} ({kinds})",
+        "answered": f"{frames['answered']}, {node['answered_hz']:.1f} a second; "
+        f"{node['annotated']} annotated images",
+        "good, unanswered": f"{frames['unanswered']} of {frames['owed']} ({share:.2%})",
+        "by the node's count": f"{frames['dropped']} gave way to newer ones, "
+        f"{frames['refused']} of {frames['spoilt']} spoilt ones refused",
+        "latency": ", ".join(f"{key} {_number(ms, 1)} ms" for key, ms in latency.items()),
+        "median by thirds": ", ".join(f"{_number(ms, 1)} ms" for ms in node["latency_thirds_ms"]),
+    }
+
+
+def _process_facts(node: Mapping[str, Any]) -> dict[str, str]:
+    process = node["process"]
+    if not process:
+        return {}
+    memory = process["memory_mb"]
+    return {
+        "memory": f"{memory['first']:.1f} MB at first, {memory['last']:.1f} MB at last "
+        f"({memory['shared_last']:.1f} MB of it shared), peak {memory['peak']:.1f} MB",
+        "slope from 1 min": f"{_number(process['slope_mb_min'], 2)} MB/min, "
+        f"not counting shared memory {_number(process['slope_unshared_mb_min'], 2)} MB/min",
+        "threads, files": " and ".join(
+            "{} to {}".format(*process[name]) for name in ("threads", "files")
+        ),
+        "processor": f"{process['cpu_share']:.0%} of a core",
+    }
+
+
+def _request_facts(node: Mapping[str, Any]) -> dict[str, str]:
+    requests = node["requests"]
+    if not requests["made"]:
+        return {}
+    return {
+        "requests": f"{requests['made']}: {requests['granted']} granted, "
+        f"{requests['refused']} refused, {len(requests['unanswered'])} never answered, "
+        f"{len(requests['wrong'])} not as expected",
+        "camera restarts": str(node["camera_restarts"]),
+    }
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
