@@ -158,6 +158,7 @@ CHANGED = {
     "qos_reliability": "reliable",
     "qos_depth": 5,
     "models_dir": "/tmp",
+    "allow_unverified_models": True,
     "autostart": False,
 }
 

@@ -41,7 +41,13 @@ from pose_ros.blazepose.smoothing import LandmarkSet, PoseSmoother, smooth_mask
 FRAME_NS = 33_333_000
 MAX_GAP_NS = 2 * 10**9
 
-_LOADED = {"model", "providers", "intra_op_threads", "heatmap_kernel"}
+_LOADED = {
+    "model",
+    "providers",
+    "intra_op_threads",
+    "heatmap_kernel",
+    "allow_unverified_models",
+}
 _UNRELATED = {"mirrored_input", "static_image_mode"}
 
 
