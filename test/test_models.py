@@ -198,10 +198,14 @@ def test_what_would_never_end_is_not_read(tmp_path: Path, unverified: bool) -> N
     os.mkfifo(folder / FILE)
     with pytest.raises(ModelFileError, match="it is not a regular file"):
         model_path(FILE, folder, unverified)
+
+
+def test_an_endless_manifest_is_not_read_to_its_end(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "models")
     (folder / MANIFEST).unlink()
     (folder / MANIFEST).symlink_to("/dev/zero")
-    with pytest.raises(ModelFileError):
-        model_path(FILE, folder, unverified)
+    with pytest.raises(ModelFileError, match="has more than 1048576 bytes"):
+        model_path(FILE, folder)
 
 
 @UNVERIFIED

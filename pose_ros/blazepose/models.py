@@ -15,6 +15,7 @@ from pose_ros.blazepose.errors import ModelFileError
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
 
 MANIFEST = "manifest.json"
+_MAX_MANIFEST_BYTES = 2**20
 _SOURCE_TREE = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -221,9 +222,13 @@ def _unreadable(path: Path, error: Exception) -> ModelFileError:
 def _manifest(models_dir: Path) -> dict[str, Any]:
     path = models_dir / MANIFEST
     try:
-        if path.exists() and not path.is_file():
-            raise ModelFileError(f"model manifest {path} is not a regular file")
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:  # it may be endless, and is asked for by a parameter
+            content = file.read(_MAX_MANIFEST_BYTES + 1)
+        if len(content) > _MAX_MANIFEST_BYTES:
+            raise ModelFileError(
+                f"model manifest {path} has more than {_MAX_MANIFEST_BYTES} bytes"
+            )
+        entries = json.loads(content.decode())
     except OSError as error:
         raise ModelFileError(f"model manifest {path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
