@@ -30,7 +30,7 @@ _GRACE_S = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
 def isolate() -> None:
     """Keep to this machine and to a domain of our own, with room for images between processes."""
     os.environ.update(
-        ROS_DOMAIN_ID=str(random.randint(1, 100)),
+        ROS_DOMAIN_ID=str(random.randint(1, 70)),  # the tests claim higher ones
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         **fast_dds_environment(),
     )
