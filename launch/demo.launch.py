@@ -15,7 +15,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from pose_ros.share import share_path
+from pose_ros.share import fast_dds_environment, share_path
 
 ARGUMENTS = {
     "video": (
@@ -29,12 +29,10 @@ ARGUMENTS = {
 
 def generate_launch_description() -> LaunchDescription:
     """Return settings, arguments, the camera, the node and RViz."""
-    profile = str(share_path("config") / "fastdds_shm.xml")
     pose = PythonLaunchDescriptionSource(str(share_path("launch") / "pose.launch.py"))
     return LaunchDescription(
         [
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", profile),
-            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile),
+            *(SetEnvironmentVariable(*pair) for pair in fast_dds_environment().items()),
             *(
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()

@@ -7,6 +7,9 @@ are checked against the data before anything is allocated, because headers can c
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -234,9 +237,7 @@ def _rgb_from_cv_bridge(msg: Image) -> ImageArray:
             f"supported are {', '.join(ENCODINGS)}"
         )
     try:
-        from cv_bridge import CvBridge
-
-        rgb: ImageArray = CvBridge().imgmsg_to_cv2(msg, "rgb8")
+        rgb: ImageArray = _cv_bridge().imgmsg_to_cv2(msg, "rgb8")
     except Exception as error:  # a broken cv_bridge raises anything, AttributeError too
         reason = " ".join(str(error).split())
         raise ImageError(
@@ -244,6 +245,33 @@ def _rgb_from_cv_bridge(msg: Image) -> ImageArray:
             f"convert it ({reason}); supported are {', '.join(ENCODINGS)}"
         ) from error
     return rgb
+
+
+def _cv_bridge() -> Any:  # noqa: ANN401
+    """Return cv_bridge's converter; ImportError if there is none, or one that must not be used."""
+    error = _cv_bridge_error()
+    if error:
+        raise ImportError(error)
+    from cv_bridge import CvBridge
+
+    return CvBridge()
+
+
+@functools.cache
+def _cv_bridge_error() -> str:
+    """Return why cv_bridge cannot be imported or used, and what to do; else nothing.
+
+    One built for NumPy 1 can be imported beside NumPy 2, and ends the process when it is used. The
+    import prints a traceback of NumPy's in that case, here into the text that is searched for it.
+    """
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        try:
+            import cv_bridge  # noqa: F401
+        except Exception as error:
+            return str(error)
+    if "_ARRAY_API" in printed.getvalue():
+        return f"it was built for NumPy 1, this is NumPy {np.__version__}: install 'numpy<2'"
+    return ""
 
 
 def _check_array(pixels: ImageArray, shape: str, is_right_shape: bool) -> None:

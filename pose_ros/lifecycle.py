@@ -38,10 +38,17 @@ def transition(callback: Callable[[Owner], None]) -> Transition[Owner]:
 
 
 class OwningLifecycleNode(LifecycleNode):
-    """Undoes what was put on its stacks when the state that needed it ends."""
+    """Undoes what was put on its stacks when the state that needed it ends.
+
+    Raises PoseError if ROS refuses to make a node, for example without its keys for security.
+    """
 
     def __init__(self, name: str) -> None:
-        super().__init__(name)
+        try:
+            super().__init__(name)
+        except RuntimeError as error:  # rcl's errors are no class of their own below this
+            reason = " ".join(str(error).split())
+            raise PoseError(f"ROS cannot make the node: {reason}") from error
         self.while_configured = ExitStack()
         self.while_active = ExitStack()
         self._bringing_up = False

@@ -76,6 +76,8 @@ class PoseNode(OwningLifecycleNode):
     def on_configure(self) -> None:
         """Load the models, advertise topics and services."""
         check_tf(self._options.publish_tf, self._options.target_frame)
+        if self._options.allow_unverified_models:
+            self.get_logger().warning("allow_unverified_models is true: no model file is checked")
         self._processor = FrameProcessor(self._options, self._models_dir, self._diagnostics)
         self._mask_asked = (False, self._options.model)
         owned = self.while_configured

@@ -176,7 +176,7 @@ def check_change(
             "it can change only while the node is unconfigured"
         )
     if "model" in names:
-        check_model(new.model, models_dir)
+        check_model(new.model, models_dir, new.allow_unverified_models)
     if "providers" in names:
         check_providers(new.providers)
     check_tf(new.publish_tf, new.target_frame)

@@ -6,16 +6,15 @@ import os
 import random
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from pose_ros.share import fast_dds_environment
+
 _LOGS = tempfile.TemporaryDirectory(prefix="pose_ros_test_log_")
-_PROFILE = Path(__file__).resolve().parents[1] / "config" / "fastdds_shm.xml"
 # Before ROS is loaded: it reads them once. Child processes inherit them.
 os.environ |= {
-    "FASTRTPS_DEFAULT_PROFILES_FILE": str(_PROFILE),
-    "FASTDDS_DEFAULT_PROFILES_FILE": str(_PROFILE),
+    **fast_dds_environment(),
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     "ROS_LOG_DIR": _LOGS.name,
     "RCUTILS_COLORIZED_OUTPUT": "0",

@@ -173,7 +173,9 @@ def test_image_may_be_any_view() -> None:
     np.testing.assert_array_equal(draw(one, view), draw(one, view.copy()))
 
 
-_any_float = st.floats(width=32) | st.sampled_from((np.nan, np.inf, -np.inf, 3e38, 2**27, 1e6))
+_any_float = st.floats(width=32) | st.sampled_from(
+    (np.nan, np.inf, -np.inf, float(np.float32(3e38)), 2**27, 1e6)
+)
 
 
 def _arrays(*shape: int) -> st.SearchStrategy[npt.NDArray[np.float32]]:

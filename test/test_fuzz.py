@@ -34,7 +34,8 @@ from sensor_msgs.msg import CameraInfo
 from pose_ros import pictures
 from pose_ros.blazepose.errors import ImageError, OptionError
 from pose_ros.diagnostics import Diagnostics
-from pose_ros.messages import OUTPUTS, roi_markers
+from pose_ros.markers import markers, roi_markers
+from pose_ros.messages import OUTPUTS
 from pose_ros.node import PoseNode
 from pose_ros.parameters import NodeOptions, parameter_specs, with_parameters
 from pose_ros.processing import FrameProcessor
@@ -124,7 +125,8 @@ class Answerer:
             assert (built is None) == (output.needs_mask and not frame.has_mask)
             if built is not None:
                 serialize_message(built)
-        points = [[p.x, p.y, p.z] for m in roi_markers(frame).markers for p in m.points]
+        shown = [*markers(frame).markers, *roi_markers(frame).markers]
+        points = [[p.x, p.y, p.z] for marker in shown for p in marker.points]
         assert np.isfinite(points).all()
         return len(frame.poses)
 

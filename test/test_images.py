@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import importlib.util
 import os
 import resource
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tracemalloc
 import types
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from hypothesis.extra import numpy as st_numpy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from pose_ros import images
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.images import (
     ENCODINGS,
@@ -299,6 +302,14 @@ def test_an_absurd_header_allocates_nothing() -> None:
         assert peak_bytes < 200_000
 
 
+@pytest.fixture(autouse=True)
+def _fresh_cv_bridge() -> Iterator[None]:
+    """What is known of cv_bridge is forgotten before a test and after it."""
+    images._cv_bridge_error.cache_clear()
+    yield
+    images._cv_bridge_error.cache_clear()
+
+
 def fake_cv_bridge(result: object) -> types.ModuleType:
     """A `cv_bridge` that knows one more encoding, or fails when used as broken ones do."""
 
@@ -327,6 +338,28 @@ def test_a_broken_cv_bridge_is_reported(monkeypatch: pytest.MonkeyPatch, error: 
     assert " ".join(str(error).split()) in refused_image("p010", 4, 4, 16, 64)
 
 
+def test_a_cv_bridge_built_for_another_numpy_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its use would end the process; the text is that of NumPy 2 at the import."""
+    (tmp_path / "cv_bridge.py").write_text(
+        "import sys\n"
+        "print('Traceback ... AttributeError: _ARRAY_API not found', file=sys.stderr)\n"
+        "class CvBridge:\n"
+        "    def __init__(self):\n"
+        "        raise SystemExit('it was used')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "cv_bridge", None)  # so that it is put back as it was
+    monkeypatch.delitem(sys.modules, "cv_bridge")
+    for _ in range(2):
+        text = refused_image("p010", 4, 4, 16, 64)
+        assert (
+            f"it was built for NumPy 1, this is NumPy {np.__version__}: install 'numpy<2'" in text
+        )
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_missing_cv_bridge_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv_bridge", None)
     assert "cv_bridge cannot convert it" in refused_image("p010", 4, 4, 16, 64)
@@ -347,6 +380,40 @@ probe.data = array.array("B", [0, 0, 1, 1, 128, 128, 255, 255])
 assert CvBridge().imgmsg_to_cv2(probe, "rgb8")[..., 0].tolist() == [[0, 1], [128, 255]]
 """
 
+BROKEN_CV_BRIDGE = """
+import array, importlib.util, sys
+from sensor_msgs.msg import Image
+from pose_ros.blazepose.errors import ImageError
+from pose_ros.images import rgb_from_image
+message = Image(encoding="p010", height=2, width=2, step=4, data=array.array("B", bytes(8)))
+for _ in range(2):
+    try:
+        rgb_from_image(message)
+    except ImageError as error:
+        print(error)
+"""
+
+
+def test_the_cv_bridge_that_is_here_says_what_to_do_if_it_does_not_work() -> None:
+    if importlib.util.find_spec("cv_bridge") is None:
+        pytest.skip("no cv_bridge here")
+    if run(CV_BRIDGE_PROBE).returncode == 0:
+        pytest.skip("the cv_bridge here works")
+    done = run(BROKEN_CV_BRIDGE)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(
+        "it was built for NumPy 1" in line and "install 'numpy<2'" in line for line in lines
+    )
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in another process, because a broken cv_bridge aborts."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 # What only we read as colour, or only newer releases name, by a name that every cv_bridge knows.
 CV_BRIDGE_NAMES = {
     "8UC1": "mono8",
@@ -363,9 +430,8 @@ CV_BRIDGE_NAMES = {
 
 @pytest.fixture(scope="module")
 def cv_bridge() -> Any:
-    """The real one where it works; the probe is another process because a broken one aborts."""
-    command = [sys.executable, "-c", CV_BRIDGE_PROBE]
-    probe = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    """The real one where it works."""
+    probe = run(CV_BRIDGE_PROBE)
     if probe.returncode != 0:
         reason = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
         pytest.skip(f"no working cv_bridge here: {reason}")

@@ -71,7 +71,7 @@ def replace_by_the_other(models_dir: Path, file: str) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path, str], None], str]] = {
     "missing": (lambda folder, file: (folder / file).unlink(), "cannot be read: No such file"),
-    "directory": (replace_by_directory, "cannot be read: Is a directory"),
+    "directory": (replace_by_directory, "cannot be read: it is not a regular file"),
     "empty": (empty, "is damaged"),
     "truncated": (truncate, "is damaged or was replaced: its sha256 is"),
     "other model": (replace_by_the_other, "is damaged or was replaced"),

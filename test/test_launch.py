@@ -14,6 +14,8 @@ import running
 import yaml
 from launch_stub import load
 
+from pose_ros.share import fast_dds_environment
+
 POSE = running.ROOT / "launch" / "pose.launch.py"
 CAMERAS = running.ROOT / "launch" / "cameras.launch.py"
 DEMO = running.ROOT / "launch" / "demo.launch.py"
@@ -153,11 +155,7 @@ def test_demo_plays_the_clip_with_room_for_images() -> None:
     assert Path(clip).name == "person.mp4"
     assert Path(clip).exists()
     assert loop == "--loop"
-    assert set(launched.environment) == {
-        "FASTRTPS_DEFAULT_PROFILES_FILE",
-        "FASTDDS_DEFAULT_PROFILES_FILE",
-    }
-    assert {Path(path).name for path in launched.environment.values()} == {"fastdds_shm.xml"}
+    assert launched.environment == fast_dds_environment()
     other = load(DEMO, rviz="false", loop="false", video="other.mp4")
     assert other.nodes.keys() == {"video_source", "pose_node"}
     assert other.nodes["video_source"].kwargs["arguments"] == ["other.mp4", "--no-loop"]

@@ -36,6 +36,7 @@ def test_defaults_are_mediapipes() -> None:
         "mirrored_input": False,
         "intra_op_threads": 0,
         "providers": ("CPUExecutionProvider",),
+        "allow_unverified_models": False,
         "enable_segmentation": False,
         "smooth_segmentation": True,
         "heatmap_kernel": 7,

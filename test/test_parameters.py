@@ -159,6 +159,7 @@ CHANGED = {
     "qos_depth": 5,
     "depth_queue_size": 5,
     "models_dir": "/tmp",
+    "allow_unverified_models": True,
     "autostart": False,
 }
 

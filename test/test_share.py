@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from running import ROOT
 
 from pose_ros import share
 from pose_ros.blazepose.errors import PoseError
-from pose_ros.share import share_path
+from pose_ros.share import fast_dds_environment, share_path
 
 
 @pytest.fixture
@@ -64,3 +65,21 @@ def test_an_environment_that_pip_installed_into_is_found(
 def test_a_missing_folder_is_told() -> None:
     with pytest.raises(PoseError, match="'nonsense' of pose_ros is not installed"):
         share_path("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("rclpy", "name"),
+    [
+        ("3.3.13", "FASTRTPS_DEFAULT_PROFILES_FILE"),
+        ("7.1.6", "FASTRTPS_DEFAULT_PROFILES_FILE"),
+        ("9.1.2", "FASTDDS_DEFAULT_PROFILES_FILE"),
+        ("10.0.0", "FASTDDS_DEFAULT_PROFILES_FILE"),
+    ],
+)
+def test_fast_dds_gets_the_profile_under_the_name_of_its_release(
+    rclpy: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "version", {"rclpy": rclpy}.__getitem__)
+    environment = fast_dds_environment()
+    assert environment == {name: str(share_path("config") / "fastdds_shm.xml")}
+    assert Path(environment[name]).is_file()

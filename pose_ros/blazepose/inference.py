@@ -21,6 +21,8 @@ from pose_ros.blazepose.options import PoseTrackerOptions
 
 _AUTOMATIC_THREADS = 1
 _LOGIT_LIMIT = 100.0
+# The first onnxruntime that refuses external weights outside of the graph's folder, links too.
+_CONFINING = (1, 24)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -40,7 +42,7 @@ class OnnxModel:
         options: PoseTrackerOptions,
         models_dir: Path | None = None,
     ) -> None:
-        path = model_path(file, models_dir)
+        path = model_path(file, models_dir, options.allow_unverified_models)
         self._session = _open_session(path, options)
         _check_shapes(path, self._session.get_inputs(), inputs)
         _check_shapes(path, self._session.get_outputs(), outputs)
@@ -93,6 +95,8 @@ def _onnxruntime() -> Any:  # noqa: ANN401
 def _open_session(path: Path, options: PoseTrackerOptions) -> Any:  # noqa: ANN401
     check_providers(options.providers)
     onnxruntime = _onnxruntime()
+    if options.allow_unverified_models:
+        _check_confinement(onnxruntime.__version__)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.intra_op_threads or _AUTOMATIC_THREADS
     settings.log_severity_level = 4
@@ -109,6 +113,17 @@ def _failure(verb: str, path: Path, error: Exception) -> ModelFileError:
     printable = "".join(letter if letter.isprintable() else " " for letter in str(error))
     reason = " ".join(printable.split())
     return ModelFileError(f"onnxruntime cannot {verb} {path}: {reason}")
+
+
+def _check_confinement(version: str) -> None:
+    """Refuse an onnxruntime that lets a graph take its weights from anywhere on the disk."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    if (major, minor) < _CONFINING:
+        raise OptionError(
+            f"allow_unverified_models is True; allowed is False with onnxruntime {version}, which "
+            f"does not confine a model's weights to its folder: {_CONFINING[0]}.{_CONFINING[1]} "
+            "and later do"
+        )
 
 
 def _check_shapes(path: Path, found: list[Any], expected: Shapes) -> None:

@@ -1,6 +1,6 @@
 """The MODELS table: everything that differs between the pose models, one row each.
 
-Also the check that a model's files are the ones that were published.
+Also the check that a model's files lie in its folder, and are the ones that were published.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
 MANIFEST = "manifest.json"
 _FILE_NAME = re.compile(r"\w[\w.-]*")
 _SHA256 = re.compile("[0-9a-f]{64}")
+_MAX_MANIFEST_BYTES = 2**20
 _SOURCE_TREE = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -146,29 +147,32 @@ MODELS = {
 }
 
 
-def check_model(name: str, models_dir: Path | None = None) -> None:
+def check_model(name: str, models_dir: Path | None = None, allow_unverified: bool = False) -> None:
     """Raise ModelFileError unless all files of a model are there and undamaged."""
-    _check_files(MODELS[name].files, models_dir or _SOURCE_TREE)
+    _find_files(MODELS[name].files, models_dir or _SOURCE_TREE, allow_unverified)
 
 
-def model_path(file: str, models_dir: Path | None = None) -> Path:
-    """Return the path of a model file whose sha256 is the manifest's; else ModelFileError.
+def model_path(file: str, models_dir: Path | None = None, allow_unverified: bool = False) -> Path:
+    """Return where a model file, whose sha256 is the manifest's, really lies; else ModelFileError.
 
-    `models_dir` None means the `models/` folder of the source tree.
+    `models_dir` None means the `models/` folder of the source tree. The file and its weights must
+    lie in the folder, or below it, also when links have been followed; that is the folder in which
+    the manifest really lies, so that an installation made of links passes. `allow_unverified`
+    leaves out the manifest's check, but not that of the place.
     """
-    folder = models_dir or _SOURCE_TREE
-    _check_files((file,), folder)
-    return folder / file
+    return _find_files((file,), models_dir or _SOURCE_TREE, allow_unverified)[0]
 
 
-def _check_files(files: tuple[str, ...], folder: Path) -> None:
-    """Check graphs and their weights, those that graphs share only once."""
+def _find_files(files: tuple[str, ...], folder: Path, allow_unverified: bool) -> list[Path]:
+    """Return where graphs really lie; check them and their weights, shared ones only once."""
+    if allow_unverified:
+        return [_inside(folder, file) for file in files]
     entries = _manifest(folder)
     expected: dict[tuple[str, str], None] = {}
     for file in files:
         expected |= dict.fromkeys(_hashes(file, entries, folder))
-    for file, sha256 in expected:
-        _check_sha256(folder / file, sha256)
+    found = {file: _check_sha256(folder, file, sha256) for file, sha256 in expected}
+    return [found[file] for file in files]
 
 
 def _hashes(file: str, entries: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
@@ -191,22 +195,50 @@ def _hashes(file: str, entries: dict[str, Any], folder: Path) -> list[tuple[str,
     return pairs
 
 
-def _check_sha256(path: Path, expected: str) -> None:
+def _check_sha256(folder: Path, file: str, expected: str) -> Path:
+    path = _inside(folder, file)
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ModelFileError(f"model file {path} cannot be read: {error.strerror}") from error
+        raise _unreadable(folder / file, error) from error
     if found != expected:
         raise ModelFileError(
-            f"model file {path} is damaged or was replaced: its sha256 is {found}, "
+            f"model file {folder / file} is damaged or was replaced: its sha256 is {found}, "
             f"the manifest says {expected}"
         )
+    return path
+
+
+def _inside(folder: Path, file: str) -> Path:
+    """Return where a file really lies; ModelFileError unless that is in the models folder."""
+    named = folder / file
+    try:
+        path = named.resolve(strict=True)
+        root = (folder / MANIFEST).resolve().parent
+    except (OSError, RuntimeError, ValueError) as error:  # ring of links; name with a zero byte
+        raise _unreadable(named, error) from error
+    if not path.is_relative_to(root):
+        raise ModelFileError(f"model file {named} leads to {path}; allowed is a file in {root}")
+    if not path.is_file():
+        raise ModelFileError(f"model file {named} cannot be read: it is not a regular file")
+    return path
+
+
+def _unreadable(path: Path, error: Exception) -> ModelFileError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ModelFileError(f"model file {path} cannot be read: {reason}")
 
 
 def _manifest(models_dir: Path) -> dict[str, Any]:
     path = models_dir / MANIFEST
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:  # it may be endless, and is asked for by a parameter
+            content = file.read(_MAX_MANIFEST_BYTES + 1)
+        if len(content) > _MAX_MANIFEST_BYTES:
+            raise ModelFileError(
+                f"model manifest {path} has more than {_MAX_MANIFEST_BYTES} bytes"
+            )
+        entries = json.loads(content.decode())
     except OSError as error:
         raise ModelFileError(f"model manifest {path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -141,6 +141,11 @@ class PoseTrackerOptions(Options):
         ("CPUExecutionProvider",),
         "onnxruntime execution providers, the preferred one first.",
     )
+    allow_unverified_models: bool = option(
+        False,
+        "Load model files without checking them against their manifest.json.",
+        fixed=True,
+    )
     enable_segmentation: bool = option(
         False,
         "Also predict the mask of the person's pixels; the upper-body model has none.",

@@ -39,7 +39,13 @@ from pose_ros.blazepose.roi import circle_size_px, roi_from_points
 from pose_ros.blazepose.smoothing import LandmarkSet, PoseSmoother, smooth_mask
 from pose_ros.blazepose.timeline import Timeline
 
-_LOADED = {"model", "providers", "intra_op_threads", "heatmap_kernel"}
+_LOADED = {
+    "model",
+    "providers",
+    "intra_op_threads",
+    "heatmap_kernel",
+    "allow_unverified_models",
+}
 _UNRELATED = {"mirrored_input", "static_image_mode"}
 
 
