@@ -23,8 +23,9 @@ from std_srvs.srv import SetBool, Trigger
 from pose_ros import spinning
 from pose_ros.blazepose.errors import ImageError, PoseError
 from pose_ros.camera_input import CameraInput
-from pose_ros.diagnostics import Diagnostics
+from pose_ros.diagnostics import Diagnostics, Troubles, clock_sentence, image_age_ns
 from pose_ros.lifecycle import OwningLifecycleNode, transition
+from pose_ros.matching import publisher_events
 from pose_ros.messages import LANDMARK_NAMES, OUTPUTS, Output
 from pose_ros.parameters import (
     changed_parameters,
@@ -46,6 +47,8 @@ QOS = {
 _REPORT_PERIOD_S = 1.0
 _DEMAND_PERIOD_S = 0.1
 _LOG_PERIOD_S = 5.0
+_JUMP_LOG_PERIOD_S = 1.0
+_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class PoseNode(OwningLifecycleNode):
@@ -64,7 +67,7 @@ class PoseNode(OwningLifecycleNode):
         self._processor: FrameProcessor | None = None
         self._enabled = True
         self._restart = False
-        self._silence_told = False
+        self._troubles = Troubles(self.get_logger().warning)
 
     @property
     def autostart(self) -> bool:
@@ -80,13 +83,13 @@ class PoseNode(OwningLifecycleNode):
         self._mask_asked = (False, self._options.model)
         owned = self.while_configured
         owned.callback(setattr, self, "_processor", None)
-        self._publishers_of = {
-            output: self.create_lifecycle_publisher(
-                output.message_type, f"~/{output.name}", QOS[output.qos]
+        self._publishers_of = {}
+        for output in (*OUTPUTS, LANDMARK_NAMES):
+            topic, qos = self.resolve_topic_name(f"~/{output.name}"), QOS[output.qos]
+            publisher = self.create_lifecycle_publisher(
+                output.message_type, topic, qos, event_callbacks=publisher_events(self, topic, qos)
             )
-            for output in (*OUTPUTS, LANDMARK_NAMES)
-        }
-        for publisher in self._publishers_of.values():
+            self._publishers_of[output] = publisher
             owned.callback(self.destroy_lifecycle_publisher, publisher)
         for service in (
             self.create_service(SetBool, "~/enable", self._on_enable),
@@ -119,9 +122,7 @@ class PoseNode(OwningLifecycleNode):
 
     def _every(self, period_s: float, callback: Callable[[], None]) -> None:
         """Call back while the node is active, whatever the simulated time does."""
-        timer = self.create_timer(
-            period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        timer = self.create_timer(period_s, callback, clock=_STEADY)
         self.while_active.callback(self.destroy_timer, timer)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -193,7 +194,9 @@ class PoseNode(OwningLifecycleNode):
     def _refuse(self, kind: str, reason: str) -> None:
         count = self._diagnostics.refused(kind)
         self.get_logger().error(
-            f"{kind}: {reason} (refused so far: {count})", throttle_duration_sec=_LOG_PERIOD_S
+            f"{kind}: {reason} (refused so far: {count})",
+            throttle_duration_sec=_LOG_PERIOD_S,
+            throttle_time_source_type=_STEADY,
         )
 
     def _answer(self, message: Image | CompressedImage) -> None:
@@ -209,15 +212,22 @@ class PoseNode(OwningLifecycleNode):
         jumps = processor.time_jumps
         frame = processor.answer(message, self._camera.camera_info)
         if processor.time_jumps != jumps:
-            self.get_logger().warning("image stamps jumped; the tracker has started afresh")
+            self._tell_jump(processor.time_jumps)
         with self._diagnostics.stage("publish"):
             for output in wanted:
                 message_out = output.build(frame)
                 if message_out is not None:
                     self._publishers_of[output].publish(message_out)
-        age_ns = self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)
+        age_ns = image_age_ns(self.get_clock(), stamp_to_ns(message.header.stamp))
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
+
+    def _tell_jump(self, count: int) -> None:
+        self.get_logger().warning(
+            f"image stamps jumped; the tracker has started afresh (jumps so far: {count})",
+            throttle_duration_sec=_JUMP_LOG_PERIOD_S,
+            throttle_time_source_type=_STEADY,
+        )
 
     def _follow_options(self, processor: FrameProcessor) -> None:
         """Apply changed parameters; those that turn out not to work are set back."""
@@ -264,16 +274,18 @@ class PoseNode(OwningLifecycleNode):
 
     def _state_in_words(self) -> tuple[bytes, str] | None:
         """Return level and text of a state in which no image is answered, else None."""
-        silence = self._camera.silence(self._options.no_image_timeout_s)
-        if silence is not None and not self._silence_told:
-            self.get_logger().warning(silence)
-        self._silence_told = silence is not None
+        follow = self._troubles.follow
+        silence = follow("silence", self._camera.silence(self._options.no_image_timeout_s))
+        crowd = follow("crowd", self._camera.crowd())
+        follow("clock", clock_sentence(self.get_clock()))
         if silence is not None:
             return DiagnosticStatus.ERROR, silence
         if not self._enabled:
             return DiagnosticStatus.OK, "disabled by ~/enable"
         if not self._wanted():
             return DiagnosticStatus.OK, "idle: nobody subscribed"
+        if crowd is not None:
+            return DiagnosticStatus.WARN, crowd
         return None
 
 

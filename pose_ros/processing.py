@@ -32,7 +32,7 @@ class FrameProcessor:
     def __init__(
         self, options: NodeOptions, models_dir: Path | None, diagnostics: Diagnostics
     ) -> None:
-        self._tracker = PoseTracker(options, models_dir)
+        self._tracker = PoseTracker(options, models_dir, diagnostics.stage)
         self._options = options
         self._diagnostics = diagnostics
         self._previous: FrameResult | None = None

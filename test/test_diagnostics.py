@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 import running
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from running import Client
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from pose_ros.diagnostics import STAGES, Diagnostics, silence_sentence
+from pose_ros.diagnostics import STAGES, Diagnostics, Troubles
 
 (PERSON,) = running.person()
 
@@ -92,9 +95,31 @@ def test_stages_are_timed_in_milliseconds() -> None:
         assert 0 <= float(found[f"{name} ms mean"]) <= float(found[f"{name} ms p95"]) < 100
 
 
-def test_silence_without_publishers_is_told() -> None:
-    sentence = silence_sentence("/camera/image", 5.0, [])
-    assert sentence == "no image on /camera/image for 5 s: nobody publishes there"
+def test_an_unknown_age_is_left_out() -> None:
+    diagnostics = Diagnostics()
+    diagnostics.answered(persons=1, detector_runs=0, age_ns=None)
+    assert "image age ms mean" not in values(report(diagnostics))
+
+
+def test_how_long_nobody_was_there_is_told_until_somebody_comes() -> None:
+    diagnostics = Diagnostics()
+    diagnostics.answered(persons=1, detector_runs=0, age_ns=0)
+    time.sleep(1.0)
+    diagnostics.answered(persons=0, detector_runs=1, age_ns=0)
+    status = report(diagnostics)
+    assert (status.level, status.message) == (DiagnosticStatus.OK, "persons: 0, nobody for 1 s")
+    diagnostics.answered(persons=1, detector_runs=1, age_ns=0)
+    assert report(diagnostics).message == "persons: 1"
+
+
+def test_a_trouble_is_told_once_and_again_after_it_has_ended() -> None:
+    told: list[str] = []
+    troubles = Troubles(told.append)
+    states = ["a", "a", "b", None, None, "a"]
+    assert [troubles.follow("silence", state) for state in states] == states
+    assert told == ["a", "a"]
+    assert troubles.follow("clock", "c") == "c"
+    assert told == ["a", "a", "c"]
 
 
 # The running node
@@ -137,8 +162,82 @@ def test_silence_names_the_publishers_that_do_not_fit() -> None:
         status = client.status(lambda status: "publishers:" in status.message, "a publisher")
         assert status.message == (
             "no image on /image for 0.5 s, though it has publishers: "
-            "/client (sensor_msgs/msg/Image, best_effort, volatile)"
+            "/client (sensor_msgs/msg/Image, best_effort, volatile); "
+            "this node asks for sensor_msgs/msg/Image, reliable, volatile"
         )
+        sentence = (
+            "nothing comes from a publisher of /image: this node asks for reliable, volatile"
+        )
+        line = client.process.wait_for_line("offered is less in reliability")
+        assert sentence in line
+        assert "/client (sensor_msgs/msg/Image, best_effort, volatile)" in line
+        assert not client.process.lines("incompatible QoS")  # rclpy's own line
+
+
+def test_a_subscriber_that_asks_for_more_than_is_offered_is_told() -> None:
+    with running.node_and_client() as client:
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        client.subscribe("landmarks", qos=latched)
+        line = client.process.wait_for_line("a subscriber of /pose/landmarks gets nothing")
+        assert "this node offers reliable, volatile, asked is more in durability" in line
+        assert "/client (sensor_msgs/msg/PointCloud2, reliable, transient_local)" in line
+
+
+REMEDIES = {
+    "only compressed": ("/camera", "raw", "/camera/compressed", CompressedImage, "compressed"),
+    "compressed as raw": (
+        "/camera/compressed",
+        "raw",
+        "/camera/compressed",
+        CompressedImage,
+        "compressed",
+    ),
+    "suffix twice": (
+        "/camera/compressed",
+        "compressed",
+        "/camera/compressed",
+        CompressedImage,
+        "compressed",
+    ),
+    "only raw": ("/camera", "compressed", "/camera", Image, "raw"),
+}
+
+
+@pytest.mark.parametrize("case", REMEDIES)
+def test_silence_names_the_settings_with_which_there_are_images(case: str) -> None:
+    image, transport, published, sent, remedy = REMEDIES[case]
+    chosen = running.parameters(no_image_timeout_s=0.5, image_transport=transport)
+    with running.node_and_client(
+        *chosen, "-r", f"image:={image}", image_topic=published, image_type=sent
+    ) as client:
+        status = client.status(lambda status: "there are images" in status.message, "a remedy")
+        words = f"there are images with image_transport:={remedy} image:=/camera"
+        assert status.message.endswith(words)
+
+
+def test_compressed_images_on_a_topic_of_raw_ones_are_told() -> None:
+    arguments = running.parameters(no_image_timeout_s=0.5)
+    with running.node_and_client(*arguments, image_type=CompressedImage) as client:
+        status = client.status(lambda status: "publishers:" in status.message, "a publisher")
+        assert "/client (sensor_msgs/msg/CompressedImage, reliable, volatile)" in status.message
+        assert "this node asks for sensor_msgs/msg/Image" in status.message
+        remedy = "image_transport:=compressed takes CompressedImage from /image/compressed"
+        assert status.message.endswith(remedy)
+
+
+def test_two_publishers_on_the_topic_are_told_and_images_are_answered() -> None:
+    with running.node_and_client() as client:
+        client.node.create_publisher(Image, "/image", 1)
+
+        def at_work(status: DiagnosticStatus) -> bool:
+            client.publish(running.image(PERSON))
+            return bool("2 publishers" in status.message and values(status)["persons"] == "1")
+
+        client.listen("landmarks")
+        status = client.status(at_work, "two publishers")
+        assert status.level == DiagnosticStatus.WARN
+        assert status.message.startswith("2 publishers on /image, where one camera is expected: ")
+        assert len(client.process.lines("2 publishers on /image")) == 1
 
 
 def test_silence_ends_with_an_image_and_is_told_again_after_it() -> None:
