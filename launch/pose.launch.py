@@ -18,6 +18,7 @@ ARGUMENTS = {
     "name": ("pose", "name of the node"),
     "image": ("image", "image topic; of compressed images without /compressed"),
     "camera_info": ("camera_info", "calibration topic of the camera"),
+    "depth": ("depth", "depth image topic, registered to the image"),
     "model": ("", "landmark model; empty: as the parameter file says"),
     "params_file": (str(share_path("config") / "pose.yaml"), "parameter file (YAML)"),
     "image_transport": ("", "raw or compressed; empty: as the parameter file says"),
@@ -26,7 +27,9 @@ ARGUMENTS = {
     "use_sim_time": ("false", "true takes the time from /clock, as with a played bag"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
 }
-RVIZ_OUTPUTS = ("annotated_image", "landmarks", "roi_markers")
+INPUTS = ("image", "camera_info", "depth")
+RVIZ_INPUTS = ("image", "camera_info")
+RVIZ_OUTPUTS = ("annotated_image", "landmarks", "markers", "roi_markers")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -55,7 +58,7 @@ def _pose(given: dict[str, str], use_sim_time: dict[str, bool]) -> Node:
         namespace=given["namespace"],
         name=given["name"],
         parameters=[given["params_file"], {**chosen, **use_sim_time}],
-        remappings=[(topic, given[topic]) for topic in ("image", "camera_info")],
+        remappings=[(topic, given[topic]) for topic in INPUTS],
         ros_arguments=["--log-level", given["log_level"]],
         output="screen",
     )
@@ -63,7 +66,7 @@ def _pose(given: dict[str, str], use_sim_time: dict[str, bool]) -> Node:
 
 def _rviz(given: dict[str, str], use_sim_time: dict[str, bool]) -> Node:
     """Return RViz with the topics of its file remapped to those of the node."""
-    inputs = [(f"/{topic}", given[topic]) for topic in ("image", "camera_info")]
+    inputs = [(f"/{topic}", given[topic]) for topic in RVIZ_INPUTS]
     outputs = [(f"/pose/{topic}", f"{given['name']}/{topic}") for topic in RVIZ_OUTPUTS]
     return Node(
         package="rviz2",

@@ -23,6 +23,12 @@ _TRANSPORTS = {"raw": (Image, ""), "compressed": (CompressedImage, "/compressed"
 _GRACE_S = 10.0
 
 
+def input_qos(options: NodeOptions, depth: int) -> QoSProfile:
+    """Return the quality of service that is asked of whoever publishes for the node."""
+    reliability = ReliabilityPolicy[options.qos_reliability.upper()]
+    return QoSProfile(depth=depth, reliability=reliability)
+
+
 class CameraInput:
     """Gives each image message to `on_image`, and keeps the newest calibration."""
 
@@ -36,8 +42,7 @@ class CameraInput:
         self._on_image = on_image
         self._message_type, suffix = _TRANSPORTS[options.image_transport]
         self.topic = node.resolve_topic_name("image") + suffix
-        reliability = ReliabilityPolicy[options.qos_reliability.upper()]
-        self._qos = QoSProfile(depth=options.qos_depth, reliability=reliability)
+        self._qos = input_qos(options, options.qos_depth)
         self.camera_info: CameraInfo | None = None
         self._taken = ExitStack()
         self.is_taken = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ROSClock
 
 # detect and landmark are parts of track
-STAGES = ("decode", "detect", "landmark", "track", "publish")
+STAGES = ("decode", "detect", "landmark", "track", "position", "publish")
 
 
 @dataclass
@@ -29,6 +29,7 @@ class _Window:
     persons: int = 0
     detector_runs: int = 0
     nobody_s: float = 0.0
+    position_source: str = "none"
     refused: Counter[str] = field(default_factory=Counter)
     stage_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     age_ms: list[float] = field(default_factory=list)
@@ -74,6 +75,11 @@ class Diagnostics:
             self._window.detector_runs += detector_runs
             if age_ns is not None:
                 self._window.age_ms.append(age_ns / 1e6)
+
+    def positioned(self, sources: Iterable[str]) -> None:
+        """Note where the people's places in space came from."""
+        with self._lock:
+            self._window.position_source = ", ".join(sorted(set(sources)))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -164,6 +170,7 @@ def _values(window: _Window) -> dict[str, str]:
         "dropped": str(window.dropped),
         "detector runs per s": f"{window.detector_runs / seconds:.1f}",
         "persons": str(window.persons),
+        "position source": window.position_source,
     }
     for name in STAGES:
         values |= _mean_and_p95(f"{name} ms", window.stage_ms[name])

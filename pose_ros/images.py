@@ -35,7 +35,7 @@ class Encoding(NamedTuple):
     more than 1 where chroma planes follow the first plane.
     """
 
-    dtype: type[np.uint8] | type[np.uint16]
+    dtype: type[np.uint8] | type[np.uint16] | type[np.float32]
     channels: int
     to_rgb: int | Callable[[_Pixels], _Pixels] | None
     block: tuple[int, int] = (1, 1)
@@ -104,11 +104,10 @@ def rgb_from_image(msg: Image) -> ImageArray:
     ImageError for an encoding without colour, sizes that do not fit together, or missing data.
     """
     encoding = ENCODINGS.get(msg.encoding)
-    _check_size(msg, encoding.data_rows if encoding else 1)
     if encoding is None:
+        _check_size(msg, data_rows=1)
         return _rgb_from_cv_bridge(msg)
-    _check_row(msg, encoding)
-    rgb = _eight_bits(_to_rgb(_view_pixels(msg, encoding), encoding))
+    rgb = _eight_bits(_to_rgb(view_pixels(msg, encoding), encoding))
     return np.ascontiguousarray(rgb[:, : msg.width])
 
 
@@ -191,12 +190,15 @@ def _check_row(msg: Image, encoding: Encoding) -> None:
         )
 
 
-def _view_pixels(msg: Image, encoding: Encoding) -> _Pixels:
+def view_pixels(msg: Image, encoding: Encoding) -> npt.NDArray[Any]:
     """View the data as (rows, columns, channels), read-only.
 
     It is a copy only where byte order or alignment are foreign to this machine. Of planar
-    encodings the padding stays in, since the planes share it.
+    encodings the padding stays in, since the planes share it. Raises ImageError for sizes that do
+    not fit together, or missing data.
     """
+    _check_size(msg, encoding.data_rows)
+    _check_row(msg, encoding)
     dtype = np.dtype(encoding.dtype)
     columns = msg.step if encoding.data_rows > 1 else msg.width
     pixels: _Pixels = np.ndarray(

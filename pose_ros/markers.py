@@ -137,14 +137,16 @@ def _message(frame: FrameResult, shapes_of: _Shapes) -> MarkerArray:
 def _marker(frame: FrameResult, key: _Key, shape: _Shape) -> Marker:
     namespace, slot = key
     style = _STYLES[namespace]
-    marker = Marker(header=frame.header, ns=namespace, id=slot, type=style.kind, action=Marker.ADD)
+    marker = Marker(
+        header=frame.space_header, ns=namespace, id=slot, type=style.kind, action=Marker.ADD
+    )
     marker.pose.orientation.w = 1.0
     size_m = style.size_px / frame.camera.fx * float(np.median(shape.points_m[:, 2]))
     marker.scale.x = marker.scale.y = marker.scale.z = size_m
     marker.color = _rgba(style.color)
     marker.colors = [_rgba(color) for color in shape.colors]
     marker.lifetime = _lifetime(frame.frame_period_s)
-    marker.points = [Point(x=x, y=y, z=z) for x, y, z in shape.points_m.tolist()]
+    marker.points = [Point(x=x, y=y, z=z) for x, y, z in frame.in_space(shape.points_m).tolist()]
     return marker
 
 
@@ -154,7 +156,7 @@ def _rgba(color: Color) -> ColorRGBA:
 
 
 def _deletion(frame: FrameResult, key: _Key) -> Marker:
-    return Marker(header=frame.header, ns=key[0], id=key[1], action=Marker.DELETE)
+    return Marker(header=frame.space_header, ns=key[0], id=key[1], action=Marker.DELETE)
 
 
 def _lifetime(frame_period_s: float) -> Duration:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import (
     Float32MultiArray,
     MultiArrayDimension,
@@ -18,8 +18,7 @@ from std_msgs.msg import (
 )
 from visualization_msgs.msg import MarkerArray
 
-from pose_ros.blazepose.camera import Camera
-from pose_ros.blazepose.datatypes import Float32Array, ImageSize, Pose
+from pose_ros.blazepose.datatypes import Float64Array, Pose
 from pose_ros.blazepose.topology import Topology
 from pose_ros.client import LANDMARK_DTYPE, landmark_fields
 from pose_ros.frame import FrameResult
@@ -31,9 +30,9 @@ def landmarks(frame: FrameResult) -> PointCloud2:
     """Build the landmark cloud: a row per person, a point of `LANDMARK_DTYPE` per landmark."""
     cloud = np.zeros((len(frame.poses), len(frame.topology)), LANDMARK_DTYPE)
     for row, pose, landmarks_m in zip(cloud, frame.poses, frame.landmarks_m, strict=True):
-        _fill_row(row, pose, landmarks_m)
+        _fill_row(row, pose, frame.in_space(landmarks_m))
     message = PointCloud2(
-        header=frame.header,
+        header=frame.space_header,
         height=cloud.shape[0],
         width=cloud.shape[1],
         fields=landmark_fields(),
@@ -99,7 +98,7 @@ class Output:
 
     `qos` is "data" (results), "image" (pictures) or "latched" (the last message is kept). Where
     `build` returns None there is nothing to publish. Only an output that `needs_mask` costs the
-    prediction of masks.
+    prediction of masks, and only one that `needs_place` the search for places in space.
     """
 
     name: str
@@ -107,12 +106,13 @@ class Output:
     build: Callable[..., Any]
     qos: str
     needs_mask: bool = False
+    needs_place: bool = False
 
 
 OUTPUTS = (
-    Output("landmarks", PointCloud2, landmarks, "data"),
+    Output("landmarks", PointCloud2, landmarks, "data", needs_place=True),
     Output("landmarks_array", Float32MultiArray, landmarks_array, "data"),
-    Output("markers", MarkerArray, markers, "data"),
+    Output("markers", MarkerArray, markers, "data", needs_place=True),
     Output("roi_markers", MarkerArray, roi_markers, "data"),
     Output("annotated_image", Image, annotated_image, "image"),
     Output("annotated_image/compressed", CompressedImage, annotated_jpeg, "image"),
@@ -124,20 +124,7 @@ LANDMARK_NAMES = Output("landmark_names", String, landmark_names, "latched")
 """The topic of every change of the model; `build` takes its name and topology."""
 
 
-def camera_from_info(info: CameraInfo, image_size: ImageSize) -> Camera | None:
-    """Return the camera of an image, or None if the message holds no calibration.
-
-    The matrix K belongs to the full picture of the sensor; the image may be a part of it (`roi`)
-    or binned or resized.
-    """
-    window_size = ImageSize(info.roi.width, info.roi.height)
-    if not all(window_size):
-        window_size = ImageSize(info.width, info.height)
-    offset_px = (info.roi.x_offset, info.roi.y_offset)
-    return Camera.from_matrix(info.k, image_size, window_size, offset_px)
-
-
-def _fill_row(row: npt.NDArray[Any], pose: Pose, landmarks_m: Float32Array) -> None:
+def _fill_row(row: npt.NDArray[Any], pose: Pose, landmarks_m: Float64Array) -> None:
     """Write one person's landmarks (N,) of `LANDMARK_DTYPE`."""
     row["x"], row["y"], row["z"] = landmarks_m.T
     row["u"], row["v"], row["depth_rel"] = pose.landmarks_px.T

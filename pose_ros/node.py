@@ -16,34 +16,31 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from pose_ros import spinning
+from pose_ros.blazepose.datatypes import DepthImage, ImageSize
 from pose_ros.blazepose.errors import ImageError, PoseError
 from pose_ros.camera_input import CameraInput
+from pose_ros.depth_input import DepthInput
 from pose_ros.diagnostics import Diagnostics, Troubles, clock_sentence, image_age_ns
 from pose_ros.lifecycle import OwningLifecycleNode, transition
-from pose_ros.matching import publisher_events
-from pose_ros.messages import LANDMARK_NAMES, OUTPUTS, Output
+from pose_ros.messages import Output
 from pose_ros.parameters import (
     changed_parameters,
     check_change,
     declare_options,
     with_parameters,
 )
-from pose_ros.processing import FrameProcessor, stamp_to_ns
+from pose_ros.processing import FrameProcessor
+from pose_ros.publishers import QOS, OutputPublishers
 from pose_ros.share import share_path
+from pose_ros.stamps import stamp_to_ns
+from pose_ros.tf import TfLink, check_tf
 from pose_ros.worker import NewestWorker
 
-_RELIABLE = ReliabilityPolicy.RELIABLE
-_LATCHED = DurabilityPolicy.TRANSIENT_LOCAL
-QOS = {
-    "data": QoSProfile(depth=10, reliability=_RELIABLE),
-    "image": QoSProfile(depth=1, reliability=_RELIABLE),
-    "latched": QoSProfile(depth=1, reliability=_RELIABLE, durability=_LATCHED),
-}
 _REPORT_PERIOD_S = 1.0
 _DEMAND_PERIOD_S = 0.1
 _LOG_PERIOD_S = 5.0
@@ -68,6 +65,7 @@ class PoseNode(OwningLifecycleNode):
         self._enabled = True
         self._restart = False
         self._troubles = Troubles(self.get_logger().warning)
+        self._calibration_told: str | None = None
 
     @property
     def autostart(self) -> bool:
@@ -79,18 +77,13 @@ class PoseNode(OwningLifecycleNode):
     @transition
     def on_configure(self) -> None:
         """Load the models, advertise topics and services."""
+        check_tf(self._options.publish_tf, self._options.target_frame)
         self._processor = FrameProcessor(self._options, self._models_dir, self._diagnostics)
         self._mask_asked = (False, self._options.model)
         owned = self.while_configured
         owned.callback(setattr, self, "_processor", None)
-        self._publishers_of = {}
-        for output in (*OUTPUTS, LANDMARK_NAMES):
-            topic, qos = self.resolve_topic_name(f"~/{output.name}"), QOS[output.qos]
-            publisher = self.create_lifecycle_publisher(
-                output.message_type, topic, qos, event_callbacks=publisher_events(self, topic, qos)
-            )
-            self._publishers_of[output] = publisher
-            owned.callback(self.destroy_lifecycle_publisher, publisher)
+        self._outputs = OutputPublishers(self)
+        owned.callback(self._outputs.destroy)
         for service in (
             self.create_service(SetBool, "~/enable", self._on_enable),
             self.create_service(Trigger, "~/reset", self._on_reset),
@@ -107,6 +100,10 @@ class PoseNode(OwningLifecycleNode):
         self._publish_names()
         self._restart = True
         owned = self.while_active
+        self._depth = DepthInput(self, self._options)
+        owned.callback(self._depth.release)
+        self._tf = TfLink(self)
+        owned.callback(self._tf.release)
         worker = NewestWorker(self._process, "pose_worker")
         owned.callback(worker.stop)
         receive = functools.partial(self._on_image, worker)
@@ -170,16 +167,26 @@ class PoseNode(OwningLifecycleNode):
             self._diagnostics.dropped()
 
     def _follow_demand(self) -> None:
+        self._tf.follow(self._options.publish_tf, self._options.target_frame)
         self._camera.follow(is_wanted=self._has_demand())
+        wants_depth = self._options.position_source in ("auto", "depth")
+        self._depth.follow(
+            self._camera.is_taken and wants_depth and self._needs_place(self._outputs.wanted())
+        )
 
     def _has_demand(self) -> bool:
-        return self._enabled and bool(self._wanted())
+        return self._enabled and (bool(self._outputs.wanted()) or self._tf.is_heard)
 
-    def _wanted(self) -> list[Output]:
-        """Return the outputs of a frame that somebody listens to."""
-        return [
-            output for output in OUTPUTS if self._publishers_of[output].get_subscription_count()
-        ]
+    def _needs_place(self, wanted: Sequence[Output]) -> bool:
+        return self._tf.is_heard or any(output.needs_place for output in wanted)
+
+    def _find_depth(self, header: Header, image_size: ImageSize) -> DepthImage | None:
+        """Return the depth image of an image; a bad one is told and counted."""
+        try:
+            return self._depth.find(header, image_size, self._options.depth_slop_s)
+        except ImageError as error:
+            self._refuse("bad depth", str(error))
+            return None
 
     def _process(self, message: Image | CompressedImage) -> None:
         """Answer one image in the worker's thread; no image may end it."""
@@ -203,21 +210,22 @@ class PoseNode(OwningLifecycleNode):
         processor = self._processor
         if processor is None:
             return
-        wanted = self._wanted()
+        wanted = self._outputs.wanted()
         self._follow_options(processor)
         self._follow_mask(processor, any(output.needs_mask for output in wanted))
         if self._restart:
             self._restart = False
             processor.reset()
         jumps = processor.time_jumps
-        frame = processor.answer(message, self._camera.camera_info)
+        find_depth = self._find_depth if self._needs_place(wanted) else None
+        frame = processor.answer(message, self._camera.camera_info, find_depth)
+        self._tell_calibration(processor.calibration_problem)
         if processor.time_jumps != jumps:
             self._tell_jump(processor.time_jumps)
+            self._tf.clear()
         with self._diagnostics.stage("publish"):
-            for output in wanted:
-                message_out = output.build(frame)
-                if message_out is not None:
-                    self._publishers_of[output].publish(message_out)
+            self._outputs.publish(self._tf.move(frame, self._options.target_frame), wanted)
+            self._tf.publish(frame, self._options.tf_landmarks)
         age_ns = image_age_ns(self.get_clock(), stamp_to_ns(message.header.stamp))
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
@@ -243,6 +251,12 @@ class PoseNode(OwningLifecycleNode):
         if processor.options.model != old.model:
             self._publish_names()
 
+    def _tell_calibration(self, problem: str | None) -> None:
+        """Say once what is wrong with the calibration."""
+        if problem and problem != self._calibration_told:
+            self.get_logger().warning(f"{problem}; places in space stay unknown")
+        self._calibration_told = problem
+
     def _follow_mask(self, processor: FrameProcessor, is_wanted: bool) -> None:
         """Predict masks while somebody subscribes; try and tell once for each model."""
         asked = (is_wanted, processor.options.model)
@@ -256,9 +270,7 @@ class PoseNode(OwningLifecycleNode):
 
     def _publish_names(self) -> None:
         if self._processor is not None:
-            model, topology = self._processor.options.model, self._processor.topology
-            message = LANDMARK_NAMES.build(model, topology)
-            self._publishers_of[LANDMARK_NAMES].publish(message)
+            self._outputs.publish_names(self._processor.options.model, self._processor.topology)
 
     # Health
 
@@ -268,7 +280,11 @@ class PoseNode(OwningLifecycleNode):
                 self.get_clock().now().to_msg(),
                 self.get_fully_qualified_name(),
                 self._state_in_words(),
-                {"model": self._options.model, "providers": ", ".join(self._options.providers)},
+                {
+                    "model": self._options.model,
+                    "providers": ", ".join(self._options.providers),
+                    "images without their depth": str(self._depth.unpaired),
+                },
             )
         )
 
@@ -282,7 +298,7 @@ class PoseNode(OwningLifecycleNode):
             return DiagnosticStatus.ERROR, silence
         if not self._enabled:
             return DiagnosticStatus.OK, "disabled by ~/enable"
-        if not self._wanted():
+        if not self._has_demand():
             return DiagnosticStatus.OK, "idle: nobody subscribed"
         if crowd is not None:
             return DiagnosticStatus.WARN, crowd

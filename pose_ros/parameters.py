@@ -26,14 +26,16 @@ from pose_ros.blazepose.models import check_model
 from pose_ros.blazepose.options import (
     OptionSpec,
     PoseTrackerOptions,
+    PositionOptions,
     option,
     option_specs,
 )
+from pose_ros.tf import check_tf
 
 
 @dataclass(frozen=True)
-class NodeOptions(PoseTrackerOptions):
-    """All options of the node: those of the tracker, and its own. Raises OptionError."""
+class NodeOptions(PoseTrackerOptions, PositionOptions):
+    """All options of the node: those of the core's parts, and its own. Raises OptionError."""
 
     min_visibility: float = option(
         0.5,
@@ -60,6 +62,19 @@ class NodeOptions(PoseTrackerOptions):
         maximum=100,
         fixed=True,
     )
+    depth_slop_s: float = option(
+        0.05,
+        "Largest difference of the stamps of image and depth image, and longest wait for it.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    depth_queue_size: int = option(
+        10,
+        "Depth images that are kept to find the one that belongs to an image.",
+        minimum=1,
+        maximum=100,
+        fixed=True,
+    )
     models_dir: str = option(
         "",
         "Folder with model files and their manifest.json; empty means the package's own.",
@@ -70,6 +85,10 @@ class NodeOptions(PoseTrackerOptions):
         "Warn once when subscribed and no image came for this long; 0 never warns.",
         minimum=0.0,
         maximum=3600.0,
+    )
+    image_is_rectified: bool = option(
+        False,
+        "The image has no lens distortion: the matrix P of camera_info holds, not K and D.",
     )
     marker_distance_m: float = option(
         1.0,
@@ -82,6 +101,18 @@ class NodeOptions(PoseTrackerOptions):
         "Horizontal field of view assumed for markers while there is no calibration.",
         minimum=1.0,
         maximum=179.0,
+    )
+    publish_tf: bool = option(
+        False,
+        "Send a frame person_<id> to TF for each person whose place is known.",
+    )
+    tf_landmarks: bool = option(
+        False,
+        "With publish_tf: a frame for each landmark that is known and visible as well.",
+    )
+    target_frame: str = option(
+        "",
+        "Frame that ~/landmarks and the markers are moved to by TF; empty means the image's own.",
     )
     autostart: bool = option(
         True,
@@ -148,6 +179,7 @@ def check_change(
         check_model(new.model, models_dir)
     if "providers" in names:
         check_providers(new.providers)
+    check_tf(new.publish_tf, new.target_frame)
 
 
 def _to_ros(value: Any) -> Any:  # noqa: ANN401

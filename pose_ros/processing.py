@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from pose_ros.blazepose import PoseTracker
 from pose_ros.blazepose.camera import Camera
-from pose_ros.blazepose.datatypes import ImageArray, ImageSize, size_of
+from pose_ros.blazepose.datatypes import (
+    DepthImage,
+    Float32Array,
+    ImageArray,
+    ImageSize,
+    Pose,
+    size_of,
+)
 from pose_ros.blazepose.models import MODELS
+from pose_ros.blazepose.position import PositionFinder
 from pose_ros.blazepose.topology import Topology
+from pose_ros.calibration import Calibration
 from pose_ros.diagnostics import Diagnostics
 from pose_ros.frame import FrameResult
 from pose_ros.images import rgb_from_compressed, rgb_from_image
-from pose_ros.messages import camera_from_info
 from pose_ros.parameters import NodeOptions
+from pose_ros.stamps import stamp_to_ns
 
 _DEFAULT_PERIOD_S = 1 / 30
+
+FindDepth = Callable[[Header, ImageSize], "DepthImage | None"]
+"""Finds the depth image that belongs to the image of a header and size."""
 
 
 class FrameProcessor:
@@ -33,6 +45,8 @@ class FrameProcessor:
         self, options: NodeOptions, models_dir: Path | None, diagnostics: Diagnostics
     ) -> None:
         self._tracker = PoseTracker(options, models_dir, diagnostics.stage)
+        self._finder = _finder(options)
+        self._calibration = Calibration()
         self._options = options
         self._diagnostics = diagnostics
         self._previous: FrameResult | None = None
@@ -58,6 +72,11 @@ class FrameProcessor:
         """Whether the mask of the person is predicted."""
         return self._tracker.options.enable_segmentation
 
+    @property
+    def calibration_problem(self) -> str | None:
+        """What is wrong with the camera's calibration, if anything is."""
+        return self._calibration.problem
+
     def configure(self, options: NodeOptions) -> None:
         """Change options between two frames; on PoseError nothing has changed.
 
@@ -65,6 +84,7 @@ class FrameProcessor:
         """
         has_mask = self.has_mask and options.model == self._options.model
         self._tracker.configure(replace(options, enable_segmentation=has_mask))
+        self._finder = _finder(options)
         self._options = options
 
     def want_mask(self, is_wanted: bool) -> None:
@@ -77,20 +97,36 @@ class FrameProcessor:
     def reset(self) -> None:
         """Forget the person and the time."""
         self._tracker.reset()
+        self._finder.reset()
 
-    def answer(self, message: Image | CompressedImage, info: CameraInfo | None) -> FrameResult:
-        """Return the result for an image message; ImageError if the image cannot be used."""
+    def answer(
+        self,
+        message: Image | CompressedImage,
+        info: CameraInfo | None,
+        find_depth: FindDepth | None = None,
+    ) -> FrameResult:
+        """Return the result for an image message; ImageError if the image cannot be used.
+
+        Places in space are found if there is a `find_depth`, also where it finds no depth.
+        """
         with self._diagnostics.stage("decode"):
             image = _decode(message)
         stamp_ns = stamp_to_ns(message.header.stamp)
         with self._diagnostics.stage("track"):
             poses = self._tracker.track(image, stamp_ns)
+        camera = self._calibration.camera(info, size_of(image), self._options)
+        landmarks_m: tuple[Float32Array, ...] = ()
+        if find_depth and poses:
+            with self._diagnostics.stage("position"):
+                depth = find_depth(message.header, size_of(image))
+                landmarks_m = self._landmarks_m(poses, camera, depth, stamp_ns)
         result = FrameResult(
             header=message.header,
             image=image,
             poses=poses,
             topology=self.topology,
-            camera=self._camera(info, size_of(image)),
+            camera=camera,
+            landmarks_m=landmarks_m,
             min_visibility=self._options.min_visibility,
             marker_distance_m=self._options.marker_distance_m,
             frame_period_s=self._period_s(stamp_ns),
@@ -100,11 +136,12 @@ class FrameProcessor:
         self._previous = replace(result, previous=None)
         return result
 
-    def _camera(self, info: CameraInfo | None, image_size: ImageSize) -> Camera:
-        """Return the calibrated camera, or one with the assumed field of view."""
-        camera = None if info is None else camera_from_info(info, image_size)
-        hfov_rad = math.radians(self._options.assumed_hfov_deg)
-        return camera or Camera.from_hfov(image_size, hfov_rad)
+    def _landmarks_m(
+        self, poses: tuple[Pose, ...], camera: Camera, depth: DepthImage | None, stamp_ns: int
+    ) -> tuple[Float32Array, ...]:
+        positions = self._finder.find(poses, camera, depth, stamp_ns)
+        self._diagnostics.positioned(position.source for position in positions)
+        return tuple(position.landmarks_m for position in positions)
 
     def _period_s(self, stamp_ns: int) -> float:
         last_ns, self._last_stamp_ns = self._last_stamp_ns, stamp_ns
@@ -112,13 +149,12 @@ class FrameProcessor:
         return (stamp_ns - last_ns) / 1e9 if has_period else _DEFAULT_PERIOD_S
 
 
-def stamp_to_ns(stamp: Time) -> int:
-    """Return a stamp in nanoseconds."""
-    nanoseconds: int = stamp.sec * 10**9 + stamp.nanosec
-    return nanoseconds
-
-
 def _decode(message: Image | CompressedImage) -> ImageArray:
     if isinstance(message, CompressedImage):
         return rgb_from_compressed(message)
     return rgb_from_image(message)
+
+
+def _finder(options: NodeOptions) -> PositionFinder:
+    is_smoothing = options.smooth_landmarks and not options.static_image_mode
+    return PositionFinder(options, is_smoothing)

@@ -33,6 +33,9 @@ class LaunchDescription(Recorded): ...
 class DeclareLaunchArgument(Recorded): ...
 
 
+class GroupAction(Recorded): ...
+
+
 class IncludeLaunchDescription(Recorded): ...
 
 
@@ -85,6 +88,7 @@ MODULES: dict[str, list[type]] = {
     "launch": [],
     "launch.actions": [
         DeclareLaunchArgument,
+        GroupAction,
         IncludeLaunchDescription,
         OpaqueFunction,
         SetEnvironmentVariable,
@@ -101,12 +105,19 @@ MODULES: dict[str, list[type]] = {
 
 @dataclass
 class Launched:
-    """What a launch file comes to: nodes by executable, environment, declared arguments."""
+    """What a launch file comes to: processes, environment, declared arguments."""
 
-    nodes: dict[str, Node] = field(default_factory=dict)
+    processes: list[Node] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """The processes by executable; for files that start one of each."""
+        nodes = {process.kwargs["executable"]: process for process in self.processes}
+        assert len(nodes) == len(self.processes)
+        return nodes
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,17 +146,20 @@ def _visit(entities: Iterable[Recorded], launched: Launched) -> None:
             launched.descriptions[name] = entity.kwargs["description"]
         elif isinstance(entity, OpaqueFunction):
             _visit(entity.kwargs["function"](launched.values), launched)
+        elif isinstance(entity, GroupAction):
+            _visit(entity.args[0], launched)
         elif isinstance(entity, IncludeLaunchDescription):
             _include(entity, launched)
         elif isinstance(entity, SetEnvironmentVariable):
             launched.environment[entity.args[0]] = entity.args[1]
         else:
             assert isinstance(entity, Node), entity
-            launched.nodes[entity.kwargs["executable"]] = entity
+            launched.processes.append(entity)
 
 
 def _include(entity: IncludeLaunchDescription, launched: Launched) -> None:
     given = {
-        name: value.perform(launched.values) for name, value in entity.kwargs["launch_arguments"]
+        name: value if isinstance(value, str) else value.perform(launched.values)
+        for name, value in entity.kwargs["launch_arguments"]
     }
-    launched.nodes |= load(entity.args[0].args[0], **given).nodes
+    launched.processes += load(entity.args[0].args[0], **given).processes

@@ -20,13 +20,14 @@ SHARED = {"datatypes", "errors", "models", "options", "topology", "trigonometry"
 BEYOND = {
     "detector": {"anchors", "crop", "inference"},
     "landmarker": {"inference"},
-    "position": {"camera"},
+    "camera": {"distortion"},
+    "position": {"camera", "depth", "smoothing", "timeline"},
 }
 COMPOSERS = {"__init__", "tracker"}
 LIBRARIES = {"numpy", "cv2"}
 # Clocks, environment and output reach the core from outside only.
 FORBIDDEN_IN_CORE = {"datetime", "logging", "os", "random", "socket", "sys", "threading", "time"}
-MESSAGES_CORE = {"camera", "datatypes", "drawing", "topology"}
+MESSAGES_CORE = {"camera", "datatypes", "distortion", "drawing", "topology"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 CORE_FILES = sorted(CORE.glob("*.py"))
@@ -89,6 +90,15 @@ def test_the_core_knows_numpy_opencv_and_itself_only(file: Path) -> None:
 @ALL
 def test_onnxruntime_is_imported_in_one_place(file: Path) -> None:
     assert ("onnxruntime" in roots(file)) == (file == CORE / "inference.py")
+
+
+@ALL
+def test_tf2_ros_is_imported_in_one_place(file: Path) -> None:
+    assert ("tf2_ros" in roots(file)) == (file == PACKAGE / "tf.py")
+
+
+def test_transforms_are_pure_functions_of_message_types() -> None:
+    assert roots(PACKAGE / "transforms.py") & {"rclpy", "tf2_ros"} == set()
 
 
 @IN_CORE

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pose_ros.blazepose.camera import Camera
 from pose_ros.blazepose.datatypes import ImageSize
+from pose_ros.blazepose.distortion import distortion_from
 
 VGA = ImageSize(640, 480)
 K = (500.0, 0.0, 321.0, 0.0, 510.0, 239.0, 0.0, 0.0, 1.0)
@@ -95,3 +96,26 @@ def test_points_not_in_front_of_the_camera_have_no_pixel() -> None:
     projected = CAMERA.project([(1, 1, -1), (0, 0, 0), (0, 0, 2)])
     assert np.isnan(projected[:2]).all()
     assert projected[2].tolist() == [321, 239]
+
+
+def test_lens_bends_the_rays_both_ways() -> None:
+    lens = distortion_from("plumb_bob", (-0.3, 0.1, 0.001, 0.0, 0.0))
+    camera = Camera.from_matrix(K, VGA, VGA, distortion=lens)
+    assert camera is not None
+    assert camera.distortion is lens
+    corner = [(10.0, 20.0), (600.0, 30.0)]
+    rays = camera.rays(corner)
+    assert (np.abs(rays[:, :2]) > np.abs(CAMERA.rays(corner)[:, :2])).all()
+    np.testing.assert_allclose(camera.project(rays * 3), corner, atol=1e-6)
+
+
+def test_lens_is_that_of_the_camera_whatever_the_size_of_the_image() -> None:
+    lens = distortion_from("plumb_bob", (-0.3, 0.1, 0.001, 0.0, 0.0))
+    half, quarter = ImageSize(320, 240), ImageSize(160, 120)
+    whole = Camera.from_matrix(K, VGA, VGA, distortion=lens)
+    part = Camera.from_matrix(K, quarter, half, (300, 200), distortion=lens)
+    assert whole is not None
+    assert part is not None
+    pixels = np.array([(0.0, 0.0), (50.0, 100.0)])
+    same = (pixels + 0.5) * 2 - 0.5 + (300, 200)
+    np.testing.assert_allclose(part.rays(pixels), whole.rays(same), atol=1e-9)

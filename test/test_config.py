@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import running
 import yaml
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from running import Client
-from sensor_msgs.msg import Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.client import LANDMARK_DTYPE
 from pose_ros.messages import OUTPUTS
-from pose_ros.node import QOS
 from pose_ros.parameters import NodeOptions, parameter_specs
+from pose_ros.publishers import QOS
 
 CONFIG = running.ROOT / "config"
 PARAMETERS = yaml.safe_load((CONFIG / "pose.yaml").read_text())["/**"]["ros__parameters"]
-RVIZ = yaml.safe_load((CONFIG / "pose.rviz").read_text())["Visualization Manager"]
+RVIZ_FILE = yaml.safe_load((CONFIG / "pose.rviz").read_text())
+RVIZ = RVIZ_FILE["Visualization Manager"]
+VIEWS = [RVIZ["Views"]["Current"], *RVIZ["Views"]["Saved"]]
 DISPLAYS: dict[str, dict[str, Any]] = {item["Name"]: item for item in RVIZ["Displays"]}
 
-# Class and message type of each display. ref: rviz_default_plugins, plugins_description.xml
+# Names of classes that rviz2 has. ref: rviz_default_plugins, plugins_description.xml (Jazzy);
+# panels: rviz_common, panel_factory.cpp
+RVIZ_CLASSES = {
+    "Displays": "AccelStamped Axes Camera CameraInfo DepthCloud Effort FluidPressure Grid "
+    "GridCells Illuminance Image InteractiveMarkers LaserScan Map Marker MarkerArray Odometry "
+    "Path PointCloud PointCloud2 PointStamped Polygon Pose PoseArray PoseWithCovariance Range "
+    "RelativeHumidity RobotModel TF Temperature TwistStamped Wrench",
+    "Tools": "FocusCamera Interact Measure MoveCamera PublishPoint Select SetGoal SetInitialPose",
+    "Views": "FPS Orbit ThirdPersonFollower TopDownOrtho XYOrbit",
+    "Transformation": "TF",
+    "Panels": "Displays Help Selection Time Transformation Views",
+}
+# The message type of each class of display that shows a topic.
 RVIZ_TYPES = {
     "rviz_default_plugins/Camera": Image,
-    "rviz_default_plugins/Grid": None,
     "rviz_default_plugins/Image": Image,
     "rviz_default_plugins/MarkerArray": MarkerArray,
     "rviz_default_plugins/PointCloud2": PointCloud2,
-    "rviz_default_plugins/TF": None,
 }
-RVIZ_TOOLS = {"Interact", "MoveCamera", "Select", "FocusCamera", "Measure"}
 SHOWN = [name for name, display in DISPLAYS.items() if "Topic" in display]
 
 
@@ -62,12 +76,33 @@ def test_node_starts_with_the_parameter_file() -> None:
         assert client.state == "active"
 
 
-def test_rviz_uses_classes_that_rviz2_has() -> None:
-    assert {display["Class"] for display in DISPLAYS.values()} == RVIZ_TYPES.keys()
-    names = {tool["Class"].partition("/") for tool in RVIZ["Tools"]}
-    assert {name for _, _, name in names} <= RVIZ_TOOLS
-    assert {package for package, _, _ in names} == {"rviz_default_plugins"}
-    assert RVIZ["Views"]["Current"]["Class"] == "rviz_default_plugins/Orbit"
+@pytest.mark.parametrize(
+    ("kind", "package", "items"),
+    [
+        ("Displays", "rviz_default_plugins", RVIZ["Displays"]),
+        ("Tools", "rviz_default_plugins", RVIZ["Tools"]),
+        ("Views", "rviz_default_plugins", VIEWS),
+        ("Transformation", "rviz_default_plugins", [RVIZ["Transformation"]["Current"]]),
+        ("Panels", "rviz_common", RVIZ_FILE["Panels"]),
+    ],
+    ids=RVIZ_CLASSES,
+)
+def test_rviz_uses_classes_that_rviz2_has(kind: str, package: str, items: list[Any]) -> None:
+    names = RVIZ_CLASSES[kind].split()
+    assert items
+    for item in items:
+        assert item["Class"].partition("/")[::2] in {(package, name) for name in names}
+
+
+def test_rviz_shows_pictures_skeleton_region_landmarks_and_tf() -> None:
+    assert {display["Class"].partition("/")[2] for display in DISPLAYS.values()} == {
+        *("Grid", "TF", "Image", "Camera", "MarkerArray", "PointCloud2")
+    }
+    assert all(display["Enabled"] and display["Value"] for display in DISPLAYS.values())
+    assert {DISPLAYS[name]["Topic"]["Value"] for name in SHOWN} == {
+        *("/image", "/pose/annotated_image", "/pose/landmarks"),
+        *("/pose/markers", "/pose/roi_markers"),
+    }
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -87,9 +122,44 @@ def test_rviz_shows_topics_that_are_published_with_a_fitting_type_and_qos(name: 
 
 
 def test_rviz_camera_overlays_displays_that_exist() -> None:
-    visibility = DISPLAYS["Camera with region of interest"]["Visibility"]
-    assert visibility.keys() - {"Value"} <= DISPLAYS.keys()
-    assert visibility["Region of interest"]
+    visibility = DISPLAYS["Camera with markers"]["Visibility"]
+    assert visibility.keys() - {"Value"} == DISPLAYS.keys() - {"Camera with markers"}
+    shown = {name for name in visibility.keys() & DISPLAYS.keys() if visibility[name]}
+    assert shown == {"Skeleton", "Region of interest"}
+
+
+def eye_and_up(view: dict[str, Any]) -> tuple[Any, Any]:
+    """Where Orbit looks from, from its focal point, and what it shows as up.
+
+    ref: rviz_default_plugins, orbit_view_controller.cpp
+    """
+    yaw, pitch = view["Yaw"], view["Pitch"]
+    across = np.array((np.cos(yaw), np.sin(yaw), 0))
+    eye_m = view["Distance"] * (np.cos(pitch) * across + (0, 0, np.sin(pitch)))
+    towards = -eye_m / np.linalg.norm(eye_m)
+    z = np.array((0, 0, 1))
+    return eye_m, z - (z @ towards) * towards
+
+
+def test_rviz_looks_over_the_cameras_shoulder_at_people_who_stand() -> None:
+    """In an optical frame: x right, y down, z forward."""
+    current = VIEWS[0]
+    focus_m = np.array([current["Focal Point"][axis] for axis in "XYZ"])
+    eye_m, up = eye_and_up(current)
+    x, y, z = focus_m + eye_m
+    assert z < 0 < focus_m[2], "behind the camera, looking forward"
+    assert y < 0, "above it"
+    assert x == pytest.approx(0, abs=1e-3)
+    assert up[1] < 0, "a person's head is up on the screen"
+    assert 2 <= np.linalg.norm(eye_m) <= 6
+
+
+def test_rviz_has_a_view_for_fixed_frames_with_z_up() -> None:
+    """From behind along x, as REP 103 has it."""
+    (saved,) = VIEWS[1:]
+    eye_m, up = eye_and_up(saved)
+    assert eye_m[0] < 0 < eye_m[2]
+    assert up[2] > 0
 
 
 def test_rviz_colours_landmarks_by_a_field_that_they_have() -> None:
@@ -100,6 +170,62 @@ def test_rviz_fixed_frame_is_that_of_the_video_source() -> None:
     from pose_ros.tools.video_source import _parser
 
     assert _parser().parse_args(["x"]).frame_id == RVIZ["Global Options"]["Fixed Frame"]
+
+
+# Foxglove and Lichtblick
+
+
+FOXGLOVE = json.loads((CONFIG / "pose.foxglove.json").read_text())
+PANELS: dict[str, dict[str, Any]] = FOXGLOVE["configById"]
+
+
+def leaves(layout: str | dict[str, Any]) -> Iterator[str]:
+    """The panels of a layout from first to last."""
+    if isinstance(layout, str):
+        yield layout
+    else:
+        assert layout["direction"] in ("row", "column")
+        yield from leaves(layout["first"])
+        yield from leaves(layout["second"])
+
+
+def test_foxglove_layout_has_each_panel_once() -> None:
+    """Panel types. ref: lichtblick, packages/suite-base/src/panels/index.ts"""
+    assert sorted(leaves(FOXGLOVE["layout"])) == sorted(PANELS)
+    types = {name.partition("!")[0] for name in PANELS}
+    assert types == {"3D", "Image", "DiagnosticSummary"}
+    assert FOXGLOVE.keys() >= {"configById", "globalVariables", "userNodes", "playbackConfig"}
+
+
+def test_foxglove_shows_topics_that_exist() -> None:
+    published = {f"/pose/{output.name}": output.message_type for output in OUTPUTS}
+    drawn = {topic for panel in PANELS.values() for topic in panel.get("topics", {})}
+    assert drawn == {"/pose/markers", "/pose/roi_markers", "/pose/landmarks"}
+    for topic in drawn:
+        assert published[topic] in (MarkerArray, PointCloud2)
+    assert PANELS["Image!camera"]["imageMode"] == {
+        "imageTopic": "/image",
+        "calibrationTopic": "/camera_info",
+    }
+    picture = PANELS["Image!annotated"]["imageMode"]["imageTopic"]
+    assert published[picture] is CompressedImage
+    assert PANELS["DiagnosticSummary!health"]["topicToRender"] == "/diagnostics"
+
+
+def test_foxglove_looks_at_landmarks_as_rviz_does() -> None:
+    scene = PANELS["3D!pose"]
+    assert scene["followTf"] == RVIZ["Global Options"]["Fixed Frame"]
+    landmarks, rviz = scene["topics"]["/pose/landmarks"], DISPLAYS["Landmarks"]
+    assert landmarks["colorField"] == rviz["Channel Name"]
+    assert [landmarks["minValue"], landmarks["maxValue"]] == [0, 1]
+    # ref: lichtblick, CameraStateSettings.ts: phi is the angle from z, at 0 the azimuth is -y
+    camera = scene["cameraState"]
+    phi = np.radians(camera["phi"])
+    assert camera["thetaOffset"] == 0
+    eye_m = camera["distance"] * np.array((0, -np.sin(phi), np.cos(phi))) + camera["targetOffset"]
+    assert eye_m[1] < 0, "above the camera"
+    assert eye_m[2] < 0 < camera["targetOffset"][2], "behind it, looking forward"
+    assert np.cos(phi) < 0, "a person's head (-y) is up on the screen"
 
 
 def test_fast_dds_profile_holds_large_images() -> None:

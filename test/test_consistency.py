@@ -30,6 +30,7 @@ ROSDEP_KEYS = {
     "cv2": "python3-opencv",
     "numpy": "python3-numpy",
     "onnxruntime": "python3-onnxruntime-pip",
+    "tf2_ros": "tf2_ros_py",
     "yaml": "python3-yaml",
     "hypothesis": "python3-hypothesis",
     "pytest": "python3-pytest",
@@ -95,6 +96,18 @@ def test_readme_has_a_line_on_every_topic_with_its_type(output: Any) -> None:
     cells = rows("Topics")[f"~/{output.name}"]
     package = output.message_type.__module__.partition(".")[0]
     assert f"{package}/{output.message_type.__name__}" in cells[1]
+
+
+# Robustness
+
+NAMED = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+\.py(?:::\w+)?)`", NAMED))))
+def test_the_page_on_robustness_names_tests_that_exist(name: str) -> None:
+    file, _, function = name.partition("::")
+    text = (ROOT / "test" / file).read_text(encoding="utf-8")
+    assert not function or f"\ndef {function}(" in text
 
 
 # Package

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +15,15 @@ from hypothesis import strategies as st
 from pose_ros.blazepose.datatypes import (
     Crop,
     CropLandmarks,
+    DepthImage,
     Detection,
     ImageSize,
     NormalizedRect,
     Pose,
+    Position,
     Roi,
 )
+from pose_ros.blazepose.errors import ImageError
 
 SIZE = ImageSize(640, 480)
 ROI = Roi(np.array((100.0, 50.0)), 80.0, 0.0)
@@ -132,3 +136,35 @@ def test_corners_go_round_clockwise_from_the_rotated_top_left(
     assert np.hypot(*sides.T) == pytest.approx(ROI.size_px)
     crosses = sides[:, 0] * np.roll(sides[:, 1], -1) - sides[:, 1] * np.roll(sides[:, 0], -1)
     assert (crosses > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_depth_image_keeps_the_picture_as_it_is(dtype: type) -> None:
+    values: npt.NDArray[Any] = np.zeros((3, 4), dtype)
+    depth = DepthImage(values, 0.001)
+    assert depth.values is values
+    assert depth.size == ImageSize(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.zeros((3, 4, 1), np.uint16), "shape (3, 4, 1) and type uint16"),
+        (np.zeros((3, 4)), "shape (3, 4) and type float64"),
+        (np.zeros(4, np.float32), "shape (4,) and type float32"),
+    ],
+)
+def test_other_depth_images_are_refused(values: Any, told: str) -> None:
+    with pytest.raises(ImageError) as refused:
+        DepthImage(values, 0.001)
+    assert str(refused.value) == (
+        f"depth image has {told}; allowed is (height, width) uint16 or float32"
+    )
+
+
+def test_positions_are_read_only() -> None:
+    position = Position(np.zeros((33, 3), np.float32), "depth")
+    with pytest.raises(ValueError, match="read-only"):
+        position.landmarks_m[0] = 1
+    with pytest.raises(ValueError, match="landmarks_m has shape"):
+        Position(np.zeros((33, 2), np.float32), "depth")

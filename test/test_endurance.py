@@ -14,7 +14,7 @@ from running import Client
 from std_srvs.srv import Trigger
 
 from pose_ros.client import landmarks_from_msg
-from pose_ros.processing import stamp_to_ns
+from pose_ros.stamps import stamp_to_ns
 
 (PERSON,) = running.person()
 ROUNDS = 100

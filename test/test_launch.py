@@ -15,11 +15,12 @@ import yaml
 from launch_stub import load
 
 POSE = running.ROOT / "launch" / "pose.launch.py"
+CAMERAS = running.ROOT / "launch" / "cameras.launch.py"
 DEMO = running.ROOT / "launch" / "demo.launch.py"
 CONFIG = running.ROOT / "config"
 ASKED_FOR = {
     *("namespace", "name", "image", "camera_info", "model", "params_file", "image_transport"),
-    *("rviz", "use_sim_time", "log_level"),
+    *("depth", "rviz", "rviz_frame", "use_sim_time", "log_level"),
 }
 
 
@@ -32,7 +33,8 @@ def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_argument_has_a_description() -> None:
     assert load(POSE).descriptions.keys() >= ASKED_FOR
     assert load(DEMO).descriptions.keys() >= {"video", "loop", "rviz"}
-    for path in (POSE, DEMO):
+    assert load(CAMERAS).descriptions.keys() >= {"cameras", "image", "model", "params_file"}
+    for path in (POSE, CAMERAS, DEMO):
         assert all(len(text) > 10 for text in load(path).descriptions.values())
 
 
@@ -44,7 +46,7 @@ def test_defaults_start_the_node_alone_with_the_parameter_file() -> None:
     assert launched.nodes["pose_node"].command == [
         *("--ros-args", "--log-level", "info", "-r", "__node:=pose"),
         *("--params-file", launched.values["params_file"], "-p", "use_sim_time:=false"),
-        *("-r", "image:=image", "-r", "camera_info:=camera_info"),
+        *("-r", "image:=image", "-r", "camera_info:=camera_info", "-r", "depth:=depth"),
     ]
     assert Path(launched.values["params_file"]).read_bytes() == (CONFIG / "pose.yaml").read_bytes()
 
@@ -66,12 +68,81 @@ def test_rviz_follows_namespace_name_and_image_of_the_node() -> None:
     for topic in re.findall(r"Value: (/\S+)", config):
         assert topic in remapped
     assert remapped["/image"] == "cam/image_raw"
-    assert remapped["/pose/annotated_image"] == "body/annotated_image"
+    outputs = {old for old in remapped if old.startswith("/pose/")}
+    assert "/pose/markers" in outputs
+    for old in outputs:
+        assert remapped[old] == old.replace("/pose/", "body/")
     file, frame = (rviz.kwargs["arguments"][index] for index in (1, 3))
     assert Path(file).read_text() == config
     assert (
         frame == yaml.safe_load(config)["Visualization Manager"]["Global Options"]["Fixed Frame"]
     )
+
+
+@pytest.mark.usefixtures("_stub")
+def test_rviz_finds_the_calibration_beside_the_image_of_its_camera_display() -> None:
+    """Its Camera display asks for `camera_info` in the namespace of the image topic."""
+    config = yaml.safe_load((CONFIG / "pose.rviz").read_text())["Visualization Manager"]
+    (image,) = (
+        display["Topic"]["Value"]
+        for display in config["Displays"]
+        if display["Class"].endswith("/Camera")
+    )
+    given = {"image": "cam/image_rect", "camera_info": "other/camera_info"}
+    remapped = dict(load(POSE, rviz="true", **given).nodes["rviz2"].kwargs["remappings"])
+    assert remapped[image] == given["image"]
+    assert remapped[image.rpartition("/")[0] + "/camera_info"] == given["camera_info"]
+
+
+@pytest.mark.usefixtures("_stub")
+def test_rviz_takes_its_fixed_frame_from_an_argument() -> None:
+    words = load(POSE, rviz="true", rviz_frame="map").nodes["rviz2"].kwargs["arguments"]
+    assert words[words.index("-f") + 1] == "map"
+
+
+@pytest.mark.usefixtures("_stub")
+def test_each_camera_has_a_node_in_its_namespace() -> None:
+    launched = load(CAMERAS, cameras="front, rear,left", image="image_rect", model="lite")
+    assert [node.kwargs["executable"] for node in launched.processes] == ["pose_node"] * 3
+    for node, namespace in zip(launched.processes, ("front", "rear", "left"), strict=True):
+        words = node.command
+        assert f"__ns:=/{namespace}" in words
+        assert "image:=image_rect" in words
+        assert "model:=lite" in words
+        assert words[words.index("--params-file") + 1] == launched.values["params_file"]
+
+
+@pytest.mark.usefixtures("_stub")
+def test_arguments_of_cameras_are_those_of_the_node() -> None:
+    one, many = load(POSE), load(CAMERAS)
+    for name in many.descriptions.keys() - {"cameras", "image"}:
+        assert many.values[name] == one.values[name], name
+
+
+@pytest.mark.usefixtures("_stub")
+def test_real_nodes_of_two_cameras_see_their_own_images(tmp_path: Path) -> None:
+    """The front camera shows a person, the rear one nobody; both nodes run at once."""
+    front, rear = (
+        ("-m", "pose_ros.node", *node.command) for node in load(CAMERAS, model="lite").processes
+    )
+    (picture,) = running.person()
+    with running.process(*front) as front_process:
+        rear_process = running.Process(front_process.domain_id, tmp_path, *rear)
+        try:
+            with (
+                running.client(front_process, **topics_of("front")) as front_client,
+                running.client(rear_process, **topics_of("rear")) as rear_client,
+            ):
+                rear_client.listen("landmarks")
+                seen = front_client.landmarks(running.image(picture))
+                nobody = rear_client.landmarks(running.image(running.black()))
+                assert (len(seen.person_id), len(nobody.person_id)) == (1, 0)
+        finally:
+            rear_process.kill()
+
+
+def topics_of(namespace: str) -> dict[str, str]:
+    return {"name": f"/{namespace}/pose", "image_topic": f"/{namespace}/image_raw"}
 
 
 @pytest.mark.usefixtures("_stub")
@@ -141,7 +212,7 @@ LAUNCH_IS_MISSING = importlib.util.find_spec("launch_ros") is None
 
 
 @pytest.mark.skipif(LAUNCH_IS_MISSING, reason="ROS 2's launch_ros is not installed here")
-@pytest.mark.parametrize(("path", "executables"), [(POSE, 2), (DEMO, 3)])
+@pytest.mark.parametrize(("path", "executables"), [(POSE, 2), (CAMERAS, 4), (DEMO, 3)])
 def test_real_launch_resolves_the_files(path: Path, executables: int) -> None:
     program = (
         "import runpy, sys\n"

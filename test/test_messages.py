@@ -13,8 +13,9 @@ import media
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import TransformStamped
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import CameraInfo, PointCloud2, PointField, RegionOfInterest
+from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
@@ -31,7 +32,6 @@ from pose_ros.messages import (
     OUTPUTS,
     annotated_image,
     annotated_jpeg,
-    camera_from_info,
     landmark_names,
     landmarks,
     landmarks_array,
@@ -133,6 +133,31 @@ def test_cloud_has_the_places_that_are_known() -> None:
     for name, expected in zip(("x", "y", "z"), known_m.T, strict=True):
         assert np.isnan(column(msg, name)[0]).all()
         np.testing.assert_array_equal(column(msg, name)[1], expected)
+
+
+def test_places_are_published_in_the_frame_of_the_transform() -> None:
+    turn = TransformStamped(header=Header(frame_id="map"), child_frame_id="camera_optical")
+    turn.transform.translation.x = 10.0
+    turn.transform.rotation.z = turn.transform.rotation.w = np.sqrt(0.5)  # 90 degrees about z
+    known_m = np.arange(75, dtype=np.float32).reshape(25, 3)
+    known_m[4] = np.nan
+    person = pose(
+        1, landmarks_px=np.full((25, 3), 20.0), visibility=np.ones(25), presence=np.ones(25)
+    )
+    result = frame(person, landmarks_m=(known_m,), transform=turn)
+    moved_m = np.column_stack((10 - known_m[:, 1], known_m[:, 0], known_m[:, 2]))
+    msg = landmarks(result)
+    assert (msg.header.frame_id, msg.header.stamp) == ("map", HEADER.stamp)
+    found_m = np.column_stack([column(msg, name)[0] for name in ("x", "y", "z")])
+    np.testing.assert_allclose(found_m, moved_m, atol=1e-5)
+    np.testing.assert_array_equal(column(msg, "u")[0], 20.0)
+    (_, dots) = markers(result).markers
+    assert dots.header == msg.header
+    np.testing.assert_allclose(
+        [(p.x, p.y, p.z) for p in dots.points], np.delete(moved_m, 4, axis=0), atol=1e-5
+    )
+    assert {item.header.frame_id for item in roi_markers(result).markers} == {"map"}
+    assert annotated_image(result).header == HEADER
 
 
 def test_cloud_of_nobody_has_width_and_no_data() -> None:
@@ -268,24 +293,3 @@ def test_every_output_builds_its_type_and_can_be_sent(astronaut: FrameResult) ->
 def test_results_are_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         frame().marker_distance_m = 2.0  # type: ignore[misc]
-
-
-K = (500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0)
-
-
-def test_camera_of_a_full_picture_is_the_matrix() -> None:
-    camera = camera_from_info(CameraInfo(width=640, height=480, k=K), ImageSize(640, 480))
-    assert camera == Camera(ImageSize(640, 480), 500.0, 500.0, 320.0, 240.0, is_calibrated=True)
-
-
-def test_camera_of_a_binned_part_fits_that_part() -> None:
-    part = RegionOfInterest(x_offset=100, y_offset=40, width=200, height=160)
-    info = CameraInfo(width=640, height=480, k=K, binning_x=2, binning_y=2, roi=part)
-    camera = camera_from_info(info, ImageSize(100, 80))
-    assert camera is not None
-    assert (camera.fx, camera.fy) == (250, 250)
-    assert (camera.cx, camera.cy) == ((220 + 0.5) / 2 - 0.5, (200 + 0.5) / 2 - 0.5)
-
-
-def test_uncalibrated_camera_is_none() -> None:
-    assert camera_from_info(CameraInfo(width=640, height=480), ImageSize(640, 480)) is None

@@ -20,9 +20,9 @@ from pose_ros.blazepose.topology import UPPER_BODY
 from pose_ros.client import Landmarks, landmarks_from_msg, names_from_msg
 from pose_ros.images import rgb_from_compressed, rgb_from_image
 from pose_ros.messages import OUTPUTS
-from pose_ros.processing import stamp_to_ns
+from pose_ros.stamps import stamp_to_ns
 
-STAMPED = ["landmarks", "roi_markers", "annotated_image", "annotated_image/compressed"]
+STAMPED = ["landmarks", "markers", "roi_markers", "annotated_image", "annotated_image/compressed"]
 (PERSON,) = running.person()
 
 
@@ -381,7 +381,7 @@ def test_the_last_subscriber_to_leave_ends_the_work_and_the_person() -> None:
             return status.message == "idle: nobody subscribed" and rate(status, "processed") == 0
 
         client.status(publish_and_see, "nothing to do")
-        assert client.landmarks(running.image(PERSON)).person_id[0] == first + 1
+        assert client.landmarks(running.image(PERSON)).person_id[0] > first
 
 
 def test_a_burst_is_not_queued_and_its_last_image_is_answered(pose: Client) -> None:

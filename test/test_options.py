@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pose_ros.blazepose import PoseTrackerOptions
 from pose_ros.blazepose.errors import OptionError, PoseError
 from pose_ros.blazepose.models import MODELS
-from pose_ros.blazepose.options import option_specs
+from pose_ros.blazepose.options import Options, PositionOptions, option_specs
 
 NAN = float("nan")
 FRACTION = "a number from 0.0 to 1.0"
@@ -95,8 +95,9 @@ def test_no_other_number_is(name: str, value: float) -> None:
         PoseTrackerOptions(**changes)
 
 
-def test_every_option_has_a_description_in_one_sentence() -> None:
-    for name, spec in option_specs(PoseTrackerOptions).items():
+@pytest.mark.parametrize("options", [PoseTrackerOptions, PositionOptions])
+def test_every_option_has_a_description_in_one_sentence(options: type[Options]) -> None:
+    for name, spec in option_specs(options).items():
         assert spec.description.endswith("."), name
         assert "\n" not in spec.description, name
 
@@ -126,3 +127,28 @@ def test_what_a_user_cannot_set_is_marked() -> None:
 
 def test_an_option_error_is_a_pose_error() -> None:
     assert issubclass(OptionError, PoseError)
+
+
+def test_positions_come_from_the_best_source_by_default() -> None:
+    assert dataclasses.asdict(PositionOptions()) == {
+        "position_source": "auto",
+        "depth_min_m": 0.1,
+        "depth_max_m": 10.0,
+    }
+
+
+def test_other_sources_are_refused() -> None:
+    with pytest.raises(OptionError) as refused:
+        PositionOptions(position_source="stereo")
+    assert str(refused.value) == (
+        "position_source is 'stereo'; allowed is one of auto, depth, world, none"
+    )
+
+
+@pytest.mark.parametrize(("low_m", "high_m"), [(2.0, 1.0), (1.0, 1.0)])
+def test_depth_limits_leave_something_between(low_m: float, high_m: float) -> None:
+    with pytest.raises(OptionError) as refused:
+        PositionOptions(depth_min_m=low_m, depth_max_m=high_m)
+    assert str(refused.value) == (
+        f"depth_min_m is {low_m}; allowed is a number below depth_max_m, which is {high_m}"
+    )

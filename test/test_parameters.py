@@ -157,6 +157,7 @@ CHANGED = {
     "image_transport": "compressed",
     "qos_reliability": "reliable",
     "qos_depth": 5,
+    "depth_queue_size": 5,
     "models_dir": "/tmp",
     "autostart": False,
 }

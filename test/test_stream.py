@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from pose_ros.blazepose.datatypes import ImageArray
 from pose_ros.client import landmarks_from_msg
 from pose_ros.images import image_from_rgb, rgb_from_image
-from pose_ros.processing import stamp_to_ns
+from pose_ros.stamps import stamp_to_ns
 
 (PERSON,) = running.person()
 

@@ -19,7 +19,7 @@ from pose_ros.blazepose.datatypes import Float32Array, ImageArray
 from pose_ros.blazepose.errors import ImageError, ModelFileError, OptionError
 from pose_ros.blazepose.models import MANIFEST, MODELS
 from pose_ros.blazepose.smoothing import smooth_mask
-from pose_ros.blazepose.tracker import FRAME_NS, MAX_GAP_NS
+from pose_ros.blazepose.timeline import FRAME_NS, MAX_GAP_NS
 
 PX = 2e-3  # float32 rounding of normalized coordinates
 M = 1e-6  # the same of world landmarks

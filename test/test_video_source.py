@@ -23,7 +23,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_ros.blazepose.errors import ImageError, OptionError
 from pose_ros.images import rgb_from_compressed, rgb_from_image
-from pose_ros.processing import stamp_to_ns
+from pose_ros.stamps import stamp_to_ns
 from pose_ros.tools.calibration import camera_info_from_fov, camera_info_from_yaml
 from pose_ros.tools.frames import open_frames
 

@@ -1,4 +1,4 @@
-"""The camera as a pinhole: pixels to rays and back, in its optical frame."""
+"""The camera: pixels to rays and back, in its optical frame."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from pose_ros.blazepose.datatypes import Float64Array, ImageSize
+from pose_ros.blazepose.distortion import Distortion
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A pinhole camera: x right, y down, z forward; whole pixel numbers are pixel centres.
+    """A camera: x right, y down, z forward; whole pixel numbers are pixel centres.
 
     Focal lengths `fx` and `fy` and principal point `cx`, `cy` are in px of an image of
     `image_size`. `is_calibrated` is False for an assumed field of view, which is good enough to
-    show something in 3D but not to measure.
+    show something in 3D but not to measure. `distortion` is that of the lens; None: a pinhole,
+    as for rectified images.
     """
 
     image_size: ImageSize
@@ -26,6 +28,7 @@ class Camera:
     cx: float
     cy: float
     is_calibrated: bool
+    distortion: Distortion | None = None
 
     @classmethod
     def from_matrix(
@@ -34,6 +37,7 @@ class Camera:
         image_size: ImageSize,
         window_size: ImageSize,
         offset_px: tuple[float, float] = (0.0, 0.0),
+        distortion: Distortion | None = None,
     ) -> Camera | None:
         """Return the camera of an intrinsic matrix, (9,) or (3, 3), that fits the image.
 
@@ -50,7 +54,7 @@ class Camera:
         # Resizing keeps the edges of the picture in place, which lie half a pixel outside.
         fx, fy = (focal_px * scale).tolist()
         cx, cy = ((center_px - offset_px + 0.5) * scale - 0.5).tolist()
-        return cls(image_size, fx, fy, cx, cy, is_calibrated=True)
+        return cls(image_size, fx, fy, cx, cy, is_calibrated=True, distortion=distortion)
 
     @classmethod
     def from_hfov(cls, image_size: ImageSize, hfov_rad: float) -> Camera:
@@ -61,15 +65,24 @@ class Camera:
         return cls(image_size, focal_px, focal_px, *center_px, is_calibrated=False)
 
     def rays(self, points_px: npt.ArrayLike) -> Float64Array:
-        """Return where the rays through pixels (n, 2) meet the plane z = 1: (n, 3)."""
-        points_px = np.asarray(points_px, np.float64)
-        plane = (points_px - (self.cx, self.cy)) / (self.fx, self.fy)
-        return np.column_stack((plane, np.ones(len(plane))))
+        """Return where the rays through pixels (n, 2) meet the plane z = 1: (n, 3).
+
+        A ray is NaN where the lens shows nothing that is in front of the camera.
+        """
+        points_px = np.asarray(points_px, np.float64).reshape(-1, 2)
+        plane: Float64Array = (points_px - (self.cx, self.cy)) / (self.fx, self.fy)
+        if self.distortion is not None and len(plane):
+            plane = self.distortion.undistort(plane)
+        return np.column_stack((plane, np.where(np.isnan(plane[:, 0]), np.nan, 1)))
 
     def project(self, points_m: npt.ArrayLike) -> Float64Array:
-        """Return the pixels (n, 2) of points (n, 3) in the optical frame; NaN where z <= 0."""
-        points_m = np.asarray(points_m, np.float64)
+        """Return the pixels (n, 2) of points (n, 3) in the optical frame.
+
+        They are NaN where z <= 0, and where the lens does not show the point.
+        """
+        points_m = np.asarray(points_m, np.float64).reshape(-1, 3)
         depth_m = np.where(points_m[:, 2:] > 0, points_m[:, 2:], np.nan)
-        points_px: Float64Array = points_m[:, :2] / depth_m * (self.fx, self.fy)
-        points_px += (self.cx, self.cy)
-        return points_px
+        plane: Float64Array = points_m[:, :2] / depth_m
+        if self.distortion is not None and len(plane):
+            plane = self.distortion.distort(plane)
+        return plane * (self.fx, self.fy) + (self.cx, self.cy)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pose_ros.blazepose.errors import ImageError
+
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 ImageArray = npt.NDArray[np.uint8]
@@ -196,3 +198,42 @@ class Pose:
             _freeze(self, "world_landmarks_m", (count, 3), np.float32)
         if self.mask is not None:
             _freeze(self, "mask", (None, None), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthImage:
+    """Depths along the camera's axis, one for each pixel of the image: (H, W) uint16 or float32.
+
+    Zero, negative and not finite values are unknown. Raises ImageError for another shape or type.
+    """
+
+    values: npt.NDArray[np.uint16] | Float32Array
+    metres_per_unit: float
+
+    def __post_init__(self) -> None:
+        shape, dtype = np.shape(self.values), getattr(self.values, "dtype", None)
+        if len(shape) != 2 or dtype not in (np.uint16, np.float32):
+            raise ImageError(
+                f"depth image has shape {shape} and type {dtype}; "
+                "allowed is (height, width) uint16 or float32"
+            )
+
+    @property
+    def size(self) -> ImageSize:
+        """Width and height in pixels."""
+        return ImageSize(self.values.shape[1], self.values.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Position:
+    """Landmarks (N, 3) of one person in the camera's optical frame, in m; NaN where unknown.
+
+    Each lies on the ray of its own pixel. `source` tells what the distance comes from: "depth",
+    "world", or "none" if all are unknown.
+    """
+
+    landmarks_m: Float32Array
+    source: str
+
+    def __post_init__(self) -> None:
+        _freeze(self, "landmarks_m", (None, 3), np.float32)

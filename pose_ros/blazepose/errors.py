@@ -19,3 +19,7 @@ class OptionError(PoseError):
 
 class ImageError(PoseError):
     """An image cannot be used: wrong shape, type, size or content."""
+
+
+class CameraError(PoseError):
+    """A camera calibration cannot be used."""

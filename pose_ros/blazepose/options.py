@@ -155,3 +155,35 @@ class PoseTrackerOptions(Options):
         choices=(7, 9),
         parameter=False,
     )
+
+
+@dataclass(frozen=True)
+class PositionOptions(Options):
+    """Options of PositionFinder. Raises OptionError for a value that is not allowed."""
+
+    position_source: str = option(
+        "auto",
+        "Where positions in front of the camera come from: depth images, the model's world "
+        "landmarks, depth and else world (auto), or nowhere (none).",
+        choices=("auto", "depth", "world", "none"),
+    )
+    depth_min_m: float = option(
+        0.1,
+        "Nearer depth values are not used.",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    depth_max_m: float = option(
+        10.0,
+        "Farther depth values are not used.",
+        minimum=0.0,
+        maximum=100.0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth_min_m >= self.depth_max_m:
+            raise OptionError(
+                f"depth_min_m is {self.depth_min_m}; allowed is a number below depth_max_m, "
+                f"which is {self.depth_max_m}"
+            )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -40,11 +40,9 @@ from pose_ros.blazepose.projection import (
 )
 from pose_ros.blazepose.roi import circle_size_px, roi_from_points
 from pose_ros.blazepose.smoothing import LandmarkSet, PoseSmoother, smooth_mask
+from pose_ros.blazepose.timeline import Timeline
 
 Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
-
-FRAME_NS = 33_333_000
-MAX_GAP_NS = 2 * 10**9
 
 _LOADED = {"model", "providers", "intra_op_threads", "heatmap_kernel"}
 _UNRELATED = {"mirrored_input", "static_image_mode"}
@@ -59,8 +57,7 @@ class _State:
     person_id: int | None = None
     mask: Float32Array | None = None
     image_size: ImageSize | None = None
-    timestamp_ns: int | None = None
-    filter_time_ns: int = 0
+    timeline: Timeline = field(default_factory=Timeline)
 
 
 class PoseTracker:
@@ -160,18 +157,11 @@ class PoseTracker:
         state = self._state
         if self._options.static_image_mode or state.image_size not in (None, size):
             state = self._fresh_state()
-        last_ns, step_ns = state.timestamp_ns, FRAME_NS
-        if last_ns is not None and timestamp_ns not in (0, last_ns):
-            step_ns = timestamp_ns - last_ns
-        if not 0 < step_ns <= MAX_GAP_NS:
+        timeline = state.timeline.advance(timestamp_ns)
+        if timeline.has_jumped:
             self._time_jumps += 1
-            state, step_ns = self._fresh_state(), FRAME_NS
-        return replace(
-            state,
-            image_size=size,
-            timestamp_ns=timestamp_ns or state.timestamp_ns,
-            filter_time_ns=state.filter_time_ns + step_ns,
-        )
+            state = self._fresh_state()
+        return replace(state, image_size=size, timeline=timeline)
 
     def _find_roi(self, image: ImageArray, roi: Roi | None) -> tuple[Roi | None, Detection | None]:
         """Return the ROI that is known, or the one of a new detection."""
@@ -196,7 +186,7 @@ class PoseTracker:
         size = size_of(image)
         raw = self._in_image(found, crop, size)
         scale_px = circle_size_px(raw.auxiliary_px[:, :2], size)
-        filtered, smoother = state.smoother.apply(raw, scale_px, size, state.filter_time_ns)
+        filtered, smoother = state.smoother.apply(raw, scale_px, size, state.timeline.time_ns)
         next_roi = roi_from_points(filtered.auxiliary_px[:, :2], self._model.roi_scale, size)
         if next_roi is None:
             return None, state
@@ -239,12 +229,7 @@ class PoseTracker:
 
     def _lost(self, state: _State) -> _State:
         """Return the state without the person; only the time goes on."""
-        return replace(
-            self._fresh_state(),
-            image_size=state.image_size,
-            timestamp_ns=state.timestamp_ns,
-            filter_time_ns=state.filter_time_ns,
-        )
+        return replace(self._fresh_state(), image_size=state.image_size, timeline=state.timeline)
 
     def _fresh_state(self) -> _State:
         return _State(self._fresh_smoother())

@@ -1,0 +1,287 @@
+"""A person of known geometry in front of a known camera: landmarks, world landmarks, depth image.
+
+The body is a set of joints in metres with flesh of spheres around its bones. Everything is in the
+camera's optical frame: x right, y down, z forward; a person with heading 0 faces the camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, product
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pose_ros.blazepose.camera import Camera
+from pose_ros.blazepose.datatypes import DepthImage, Float64Array, ImageSize, Pose, Roi
+from pose_ros.blazepose.distortion import distortion_from
+from pose_ros.blazepose.topology import FULL_BODY
+
+NAMES = FULL_BODY.names
+RADII_M = {
+    "shoulder": 0.06, "elbow": 0.042, "wrist": 0.03, "pinky": 0.013, "index": 0.013,
+    "thumb": 0.013, "hip": 0.1, "knee": 0.057, "ankle": 0.042, "heel": 0.03, "foot_index": 0.025,
+}  # fmt: skip
+HEAD_M, NECK_M = 0.1, 0.055
+BONES = (
+    ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "pinky"), ("wrist", "index"),
+    ("wrist", "thumb"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "heel"),
+    ("heel", "foot_index"), ("ankle", "foot_index"),
+)  # fmt: skip
+# Directions of upper arm, forearm, thigh and shin, of the left side and of the right side.
+DOWN, FORWARD, UP = (0.0, 1.0, 0.0), (0.0, 0.1, -1.0), (0.2, -1.0, 0.0)
+ASIDE, BACK_DOWN, FRONT_DOWN = (0.25, 1.0, 0.0), (0.05, 1.0, 0.35), (0.05, 1.0, -0.35)
+POSES = {
+    "standing": ((ASIDE, ASIDE, DOWN, DOWN), (ASIDE, ASIDE, DOWN, DOWN)),
+    "reaching": ((FORWARD, FORWARD, DOWN, DOWN), (ASIDE, DOWN, DOWN, DOWN)),
+    "arms up": ((UP, UP, DOWN, DOWN), ((1.0, 0.0, 0.0), UP, DOWN, DOWN)),
+    "walking": (
+        (FRONT_DOWN, FRONT_DOWN, BACK_DOWN, BACK_DOWN),
+        (BACK_DOWN, DOWN, FRONT_DOWN, DOWN),
+    ),
+    "sitting": ((ASIDE, FORWARD, FORWARD, DOWN), (ASIDE, FORWARD, FORWARD, DOWN)),
+}
+VISIBLE, OCCLUDED, OUTSIDE = 0.95, 0.2, 0.1
+
+_VGA, _WIDE, _SQUARE = ImageSize(640, 480), ImageSize(640, 576), ImageSize(640, 640)
+CAMERAS = {
+    "pinhole": Camera(_VGA, 525.0, 525.0, 320.0, 240.0, True),
+    "plumb_bob": Camera(
+        _VGA, 460.0, 460.0, 325.0, 236.0, True,
+        distortion_from("plumb_bob", (-0.3, 0.1, 0.001, -0.001, 0.0)),
+    ),
+    "rational": Camera(
+        _WIDE, 505.0, 505.0, 322.0, 330.0, True,
+        distortion_from(
+            "rational_polynomial", (0.43, -2.76, 0.0008, -0.0003, 1.6, 0.31, -2.58, 1.53)
+        ),
+    ),
+    "fisheye": Camera(
+        _SQUARE, 205.0, 205.0, 320.0, 320.0, True,
+        distortion_from("equidistant", (0.02, -0.01, 0.003, -0.0005)),
+    ),
+}  # fmt: skip
+DISTANCES_M = (1.0, 1.75, 2.5, 4.0)
+HEADINGS_DEG = (0, 50, 180, -70, 90, -35, 20)
+BUILDS = (0.8, 1.0, 1.2)
+WALLS_M = (0.3, 1.0, 2.0, 1.0, 0.3)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A person before a wall: joints (33, 3) in m, pixels (33, 2), true z image (H, W)."""
+
+    camera: Camera
+    joints_m: Float64Array
+    pixels: Float64Array
+    z_m: Float64Array
+    visibility: Float64Array
+
+    @property
+    def mid_hip_m(self) -> Float64Array:
+        middle: Float64Array = self.joints_m[[23, 24]].mean(axis=0)
+        return middle
+
+
+def joints(pose: str) -> Float64Array:
+    """Return the joints (33, 3) of an adult of about 1.75 m, mid-hip in the origin."""
+    found: dict[str, npt.ArrayLike] = dict(_face())
+    for side, sign, limbs in zip(("left", "right"), (1, -1), POSES[pose], strict=True):
+        mirror = np.array((sign, 1, 1))
+        upper_arm, forearm, thigh, shin = (
+            np.array(limb) / np.linalg.norm(limb) * mirror for limb in limbs
+        )
+        shoulder, hip = np.array((sign * 0.18, -0.5, 0)), np.array((sign * 0.1, 0, 0))
+        elbow = shoulder + 0.29 * upper_arm
+        wrist = elbow + 0.26 * forearm
+        knee = hip + 0.42 * thigh
+        ankle = knee + 0.41 * shin
+        across = np.cross(forearm, (0.3, 0.2, 1.0))
+        side_step = across / np.linalg.norm(across)
+        parts = {
+            "shoulder": shoulder, "elbow": elbow, "wrist": wrist, "hip": hip, "knee": knee,
+            "ankle": ankle, "pinky": wrist + 0.08 * forearm + 0.03 * side_step,
+            "index": wrist + 0.09 * forearm - 0.03 * side_step,
+            "thumb": wrist + 0.05 * forearm - 0.05 * side_step,
+            "heel": ankle + np.array((0, 0.05, 0.04)),
+            "foot_index": ankle + np.array((0.02 * sign, 0.06, -0.15)),
+        }  # fmt: skip
+        found |= {f"{side}_{part}": point for part, point in parts.items()}
+    return np.array([found[name] for name in NAMES], np.float64)
+
+
+def _face() -> dict[str, Float64Array]:
+    """Return the landmarks of the face, on the sphere of the head; the nose stands out."""
+    directions = {"nose": (0, 0.1, -1.15), "mouth_left": (0.28, 0.5, -1), "left_ear": (1, 0, 0.05)}
+    directions |= {"left_eye_inner": (0.2, -0.3, -1), "left_eye": (0.35, -0.3, -1)}
+    directions |= {"left_eye_outer": (0.5, -0.3, -1)}
+    center = np.array((0, -0.7, 0))
+    face = {}
+    for name, direction in directions.items():
+        length = 0.115 if name == "nose" else HEAD_M
+        point = np.array(direction) / np.linalg.norm(direction) * length
+        face[name] = point + center
+        face[name.replace("left", "right")] = point * (-1, 1, 1) + center
+    return face
+
+
+def turn(heading_deg: float, tilt_deg: float = 0.0) -> Float64Array:
+    """Return the rotation of a body by its heading and by a tilt of the camera."""
+    heading, _ = cv2.Rodrigues(np.array((0, np.radians(heading_deg), 0)))
+    tilt, _ = cv2.Rodrigues(np.array((np.radians(tilt_deg), 0, 0)))
+    return np.asarray(tilt @ heading, np.float64)
+
+
+def _flesh(body: Float64Array, build: float) -> Float64Array:
+    """Return spheres (n, 4) of centre and radius that fill the body."""
+    at = dict(zip(NAMES, body, strict=True))
+    head = (at["left_ear"] + at["right_ear"]) / 2
+    neck = (at["left_shoulder"] + at["right_shoulder"]) / 2
+    pelvis = (at["left_hip"] + at["right_hip"]) / 2
+    nose = at["nose"] - 0.15 * (at["nose"] - head)
+    chest = 0.105 * build
+    bones = [
+        (head, head, HEAD_M, HEAD_M), (nose, at["nose"], 0.015, 0.01),
+        (head, neck, NECK_M, NECK_M), (neck, pelvis, chest, chest),
+    ]  # fmt: skip
+    for side in ("left", "right"):
+        shoulder, hip = at[f"{side}_shoulder"], at[f"{side}_hip"]
+        rib = shoulder + 0.25 * (neck - shoulder) + 0.1 * (pelvis - neck)
+        bones.append((rib, hip, 0.09 * build, RADII_M["hip"] * build))
+        bones.append((shoulder, neck, RADII_M["shoulder"] * build, NECK_M * build))
+        for first, second in BONES:
+            ends = at[f"{side}_{first}"], at[f"{side}_{second}"]
+            bones.append((*ends, RADII_M[first] * build, RADII_M[second] * build))
+    spheres = []
+    for start, end, start_m, end_m in bones:
+        count = 2 + int(np.linalg.norm(end - start) / (0.4 * min(start_m, end_m)))
+        part = np.linspace(0, 1, count)[:, None]
+        spheres.append(
+            np.hstack((start + part * (end - start), start_m + part * (end_m - start_m)))
+        )
+    return np.vstack(spheres)
+
+
+def pixel_rays(camera: Camera) -> Float64Array:
+    """Return the rays (H, W, 3) of all pixels."""
+    width, height = camera.image_size
+    points = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+    return camera.rays(points.reshape(-1, 2)).reshape(height, width, 3)
+
+
+def render_m(
+    camera: Camera, rays: Float64Array, spheres: Float64Array, wall_m: float
+) -> Float64Array:
+    """Return the z (H, W) of what each ray meets first: a sphere, or a wall that is tilted."""
+    z_m = wall_m / (rays @ (0.1, 0.05, 1.0))
+    z_m[~(z_m > 0)] = np.nan
+    corners = np.stack(np.meshgrid((-1, 1), (-1, 1), (-1, 1)), axis=-1).reshape(-1, 3)
+    for x, y, z, radius in spheres:
+        center = np.array((x, y, z))
+        box = camera.project(center + corners * radius * 1.1)
+        if not np.isfinite(box).all():
+            continue  # partly beside or behind the camera
+        (left, top), (right, bottom) = (
+            np.clip(edge, 0, camera.image_size).astype(int)
+            for edge in (np.floor(box.min(axis=0)), np.ceil(box.max(axis=0)) + 1)
+        )
+        part = rays[top:bottom, left:right]
+        along, square = part @ center, (part * part).sum(axis=-1)
+        root = along**2 - square * (center @ center - radius**2)
+        with np.errstate(invalid="ignore"):
+            hit = np.where(root >= 0, (along - np.sqrt(root)) / square, np.inf)
+        z_m[top:bottom, left:right] = np.fmin(z_m[top:bottom, left:right], hit)
+    rendered: Float64Array = z_m
+    return rendered
+
+
+def make_scene(
+    camera: Camera,
+    rays: Float64Array,
+    pose: str,
+    mid_hip_m: tuple[float, float, float],
+    heading_deg: float,
+    *,
+    build: float = 1.0,
+    wall_behind_m: float = 1.0,
+) -> Scene:
+    """Return a person in a pose at a place, with a wall behind; `build` scales the flesh."""
+    body = joints(pose) @ turn(heading_deg, tilt_deg=8).T + mid_hip_m
+    wall = mid_hip_m[2] + wall_behind_m
+    z_m = render_m(camera, rays, _flesh(body, build), wall)
+    pixels = camera.project(body)
+    size = np.array(camera.image_size)
+    inside = np.all((pixels >= -0.5) & (pixels < size - 0.5), axis=1)
+    x, y = np.rint(np.where(inside[:, None], pixels, 0)).astype(int).T
+    flesh_m = np.array([RADII_M.get(name.partition("_")[2], 0.0) for name in NAMES]) * build
+    # Hidden is what has more than its own flesh and 3 cm before it.
+    covered = z_m[y, x] < body[:, 2] - 1.5 * flesh_m - 0.03
+    visibility = np.where(inside, np.where(covered, OCCLUDED, VISIBLE), OUTSIDE)
+    return Scene(camera, body, pixels, z_m, visibility)
+
+
+@cache
+def all_scenes() -> tuple[Scene, ...]:
+    """Return every pose in every camera at every distance; the rest of a scene takes turns."""
+    turns = zip(cycle(HEADINGS_DEG), cycle(BUILDS), cycle(WALLS_M))  # without end
+    scenes = []
+    for camera in CAMERAS.values():
+        rays = pixel_rays(camera)
+        for (pose, distance_m), (heading_deg, build, wall_m) in zip(
+            product(POSES, DISTANCES_M), turns, strict=False
+        ):
+            place_m = (0.1, 0.25, distance_m)
+            scenes.append(
+                make_scene(
+                    camera, rays, pose, place_m, heading_deg, build=build, wall_behind_m=wall_m
+                )
+            )
+    return tuple(scenes)
+
+
+def observe(
+    scene: Scene, rng: np.random.Generator, dtype: type = np.uint16, noise: float = 0.01
+) -> DepthImage:
+    """Return a depth image with noise relative to the distance, and a tenth of it holes."""
+    z_m = scene.z_m * (1 + noise * rng.normal(size=scene.z_m.shape))
+    z_m[rng.random(z_m.shape) < 0.05] = 0
+    height, width = z_m.shape
+    blots = rng.random((height // 16 + 1, width // 16 + 1)) < 0.05
+    z_m[np.kron(blots, np.ones((16, 16), bool))[:height, :width]] = 0
+    if dtype is np.uint16:
+        millimetres = np.nan_to_num(np.rint(z_m * 1000)).clip(0, 65535)
+        return DepthImage(millimetres.astype(np.uint16), 0.001)
+    z_m[rng.random(z_m.shape) < 0.01] = np.inf
+    return DepthImage(np.where(z_m == 0, np.nan, z_m).astype(np.float32), 1.0)
+
+
+def pose_of(
+    scene: Scene,
+    rng: np.random.Generator,
+    *,
+    landmarks: int = 33,
+    pixel_noise: float = 1.0,
+    world_noise_m: float = 0.0,
+    world_scale: float = 1.0,
+    person_id: int = 1,
+) -> Pose:
+    """Return what a model finds of the person: 33 landmarks, or the 25 of the upper body."""
+    pixels = scene.pixels + rng.normal(0, pixel_noise, scene.pixels.shape)
+    center = pixels[[23, 24]].mean(axis=0) if landmarks == 33 else pixels[[11, 12]].mean(axis=0)
+    radius = np.nanmax(np.linalg.norm(pixels[:landmarks] - center, axis=1))
+    roi = Roi(center, 2 * radius * (1.25 if landmarks == 33 else 1.5), 0.0)
+    world_m = (scene.joints_m - scene.mid_hip_m) * world_scale
+    world_m = world_m + rng.normal(0, world_noise_m, world_m.shape)
+    return Pose(
+        landmarks_px=np.column_stack((pixels, np.zeros(33)))[:landmarks].astype(np.float32),
+        visibility=scene.visibility[:landmarks].astype(np.float32),
+        presence=np.ones(landmarks, np.float32),
+        auxiliary_px=np.zeros((2, 3), np.float32),
+        score=0.9,
+        roi=roi,
+        next_roi=roi,
+        person_id=person_id,
+        world_landmarks_m=world_m.astype(np.float32) if landmarks == 33 else None,
+    )

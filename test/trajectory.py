@@ -1,0 +1,128 @@
+"""Where the person of a real video is in space, as the node tells it; `main` plots it.
+
+The video was taken by a camera that nobody calibrated, so a field of view is assumed: distances
+are right up to one common factor, their course is what can be judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import media
+import numpy as np
+import numpy.typing as npt
+import running
+from running import Process
+from visualization_msgs.msg import MarkerArray
+
+from pose_ros.blazepose.topology import FULL_BODY
+from pose_ros.client import landmarks_from_msg
+from pose_ros.stamps import stamp_to_ns
+
+HFOV_DEG = 60.0
+HIPS = [FULL_BODY.names.index(name) for name in ("left_hip", "right_hip")]
+SHOULDERS = [FULL_BODY.names.index(name) for name in ("left_shoulder", "right_shoulder")]
+
+
+class Trajectory(NamedTuple):
+    """What the node published for a video: times (T,), landmarks (T, N, 3), ids (T,), markers."""
+
+    times_s: npt.NDArray[np.float64]
+    landmarks_m: npt.NDArray[np.float64]
+    person_ids: npt.NDArray[np.int64]
+    markers: list[MarkerArray]
+
+    @property
+    def hips_m(self) -> npt.NDArray[np.float64]:
+        """The middle of the hips (T, 3)."""
+        return np.asarray(self.landmarks_m[:, HIPS].mean(axis=1))
+
+    @property
+    def speeds_m_s(self) -> npt.NDArray[np.float64]:
+        """Speeds (n,) of the hips between neighbouring frames that show the same person."""
+        steps_m = np.linalg.norm(np.diff(self.hips_m, axis=0), axis=1)
+        steps_s, is_same = np.diff(self.times_s), np.diff(self.person_ids) == 0
+        is_used = is_same & np.isfinite(steps_m) & (steps_s < 0.1)
+        return np.asarray(steps_m[is_used] / steps_s[is_used])
+
+
+def record(video: str = "sports2d_demo", model: str = "full") -> Trajectory:
+    """Play a video to the node, and return the people that it tells of."""
+    words = ("--hfov-deg", str(HFOV_DEG), "--wait-for-subscriber", "10", "--frame-id", "camera")
+    arguments = running.parameters(model=model, position_source="world")
+    with running.node_and_client(*arguments) as client, tempfile.TemporaryDirectory() as folder:
+        client.listen("landmarks", "markers")
+        clouds = client.subscribe("landmarks")
+        markers = client.subscribe("markers")
+        clouds.clear()
+        markers.clear()
+        source = Process(
+            client.process.domain_id,
+            Path(folder),
+            *("-m", "pose_ros.tools.video_source", str(media.path(video)), *words),
+        )
+        try:
+            client.until(lambda: not source.is_running, "the end of the video", 60.0)
+        finally:
+            source.kill()
+        people = [(cloud, landmarks_from_msg(cloud)) for cloud in clouds if cloud.height]
+    return Trajectory(
+        np.array([stamp_to_ns(cloud.header.stamp) for cloud, _ in people]) * 1e-9,
+        np.array([item.xyz[0] for _, item in people], np.float64),
+        np.array([item.person_id[0] for _, item in people], np.int64),
+        list(markers),
+    )
+
+
+def plot(trajectory: Trajectory, file: Path) -> None:
+    """Draw the course of hips and shoulders over time, and hips and head from above."""
+    from matplotlib import pyplot
+
+    times_s = trajectory.times_s - trajectory.times_s[0]
+    figure, (over_time, above) = pyplot.subplots(1, 2, figsize=(10, 4), width_ratios=(2, 1))
+    shoulders_m = trajectory.landmarks_m[:, SHOULDERS].mean(axis=1)
+    for axis, name in enumerate(("x (right)", "y (down)", "z (forward)")):
+        (line,) = over_time.plot(times_s, trajectory.hips_m[:, axis], label=name)
+        over_time.plot(times_s, shoulders_m[:, axis], ":", color=line.get_color())
+    over_time.set(xlabel="time [s]", ylabel="mid-hip (dotted: mid-shoulder) [m]")
+    over_time.legend()
+    above.scatter(*trajectory.hips_m[:, (0, 2)].T, s=6, c=times_s)
+    above.set(xlabel="x [m]", ylabel="z [m]", title="mid-hip from above, by time")
+    above.axis("equal")
+    figure.tight_layout()
+    figure.savefig(file, dpi=100)
+
+
+def figures(trajectory: Trajectory) -> dict[str, Any]:
+    """Return what the trajectory is judged by."""
+    speeds_m_s, z_m = trajectory.speeds_m_s, trajectory.hips_m[:, 2]
+    known = np.isfinite(trajectory.landmarks_m).all(axis=2)
+    return {
+        "frames with a person": len(trajectory.times_s),
+        "people": len(set(trajectory.person_ids.tolist())),
+        "frames with a place": int(np.isfinite(z_m).sum()),
+        "landmarks that are known": round(float(known.mean()), 4),
+        "hips' z m, smallest and largest": np.round([np.nanmin(z_m), np.nanmax(z_m)], 2).tolist(),
+        "hips' speed m/s, median": round(float(np.median(speeds_m_s)), 2),
+        "hips' speed m/s, p95": round(float(np.percentile(speeds_m_s, 95)), 2),
+        "hips' speed m/s, largest": round(float(speeds_m_s.max()), 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--video", default="sports2d_demo")
+    parser.add_argument("--model", default="full")
+    parser.add_argument("--plot", type=Path, required=True)
+    options = parser.parse_args()
+    trajectory = record(options.video, options.model)
+    for name, value in figures(trajectory).items():
+        print(f"{name}: {value}")
+    plot(trajectory, options.plot)
+
+
+if __name__ == "__main__":
+    main()
