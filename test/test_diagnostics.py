@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 
-import pytest
 import running
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from running import Client
-from sensor_msgs.msg import CompressedImage, Image
 
 from pose_ros.diagnostics import STAGES, Diagnostics, Troubles
 
@@ -152,92 +149,6 @@ def test_silence_is_told_once_with_the_topic_in_full_and_in_diagnostics() -> Non
             status = client.status(lambda status: sentence == status.message, "silence")
             assert status.level == DiagnosticStatus.ERROR
         assert len(client.process.lines(sentence)) == 1
-
-
-def test_silence_names_the_publishers_that_do_not_fit() -> None:
-    arguments = running.parameters(no_image_timeout_s=0.5, qos_reliability="reliable")
-    with running.node_and_client(*arguments, image_topic="/elsewhere") as client:
-        best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        client.node.create_publisher(Image, "/image", best_effort)
-        status = client.status(lambda status: "publishers:" in status.message, "a publisher")
-        assert status.message == (
-            "no image on /image for 0.5 s, though it has publishers: "
-            "/client (sensor_msgs/msg/Image, best_effort, volatile); "
-            "this node asks for sensor_msgs/msg/Image, reliable, volatile"
-        )
-        sentence = (
-            "nothing comes from a publisher of /image: this node asks for reliable, volatile"
-        )
-        line = client.process.wait_for_line("offered is less in reliability")
-        assert sentence in line
-        assert "/client (sensor_msgs/msg/Image, best_effort, volatile)" in line
-        assert not client.process.lines("incompatible QoS")  # rclpy's own line
-
-
-def test_a_subscriber_that_asks_for_more_than_is_offered_is_told() -> None:
-    with running.node_and_client() as client:
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        client.subscribe("landmarks", qos=latched)
-        line = client.process.wait_for_line("a subscriber of /pose/landmarks gets nothing")
-        assert "this node offers reliable, volatile, asked is more in durability" in line
-        assert "/client (sensor_msgs/msg/PointCloud2, reliable, transient_local)" in line
-
-
-REMEDIES = {
-    "only compressed": ("/camera", "raw", "/camera/compressed", CompressedImage, "compressed"),
-    "compressed as raw": (
-        "/camera/compressed",
-        "raw",
-        "/camera/compressed",
-        CompressedImage,
-        "compressed",
-    ),
-    "suffix twice": (
-        "/camera/compressed",
-        "compressed",
-        "/camera/compressed",
-        CompressedImage,
-        "compressed",
-    ),
-    "only raw": ("/camera", "compressed", "/camera", Image, "raw"),
-}
-
-
-@pytest.mark.parametrize("case", REMEDIES)
-def test_silence_names_the_settings_with_which_there_are_images(case: str) -> None:
-    image, transport, published, sent, remedy = REMEDIES[case]
-    chosen = running.parameters(no_image_timeout_s=0.5, image_transport=transport)
-    with running.node_and_client(
-        *chosen, "-r", f"image:={image}", image_topic=published, image_type=sent
-    ) as client:
-        status = client.status(lambda status: "there are images" in status.message, "a remedy")
-        words = f"there are images with image_transport:={remedy} image:=/camera"
-        assert status.message.endswith(words)
-
-
-def test_compressed_images_on_a_topic_of_raw_ones_are_told() -> None:
-    arguments = running.parameters(no_image_timeout_s=0.5)
-    with running.node_and_client(*arguments, image_type=CompressedImage) as client:
-        status = client.status(lambda status: "publishers:" in status.message, "a publisher")
-        assert "/client (sensor_msgs/msg/CompressedImage, reliable, volatile)" in status.message
-        assert "this node asks for sensor_msgs/msg/Image" in status.message
-        remedy = "image_transport:=compressed takes CompressedImage from /image/compressed"
-        assert status.message.endswith(remedy)
-
-
-def test_two_publishers_on_the_topic_are_told_and_images_are_answered() -> None:
-    with running.node_and_client() as client:
-        client.node.create_publisher(Image, "/image", 1)
-
-        def at_work(status: DiagnosticStatus) -> bool:
-            client.publish(running.image(PERSON))
-            return bool("2 publishers" in status.message and values(status)["persons"] == "1")
-
-        client.listen("landmarks")
-        status = client.status(at_work, "two publishers")
-        assert status.level == DiagnosticStatus.WARN
-        assert status.message.startswith("2 publishers on /image, where one camera is expected: ")
-        assert len(client.process.lines("2 publishers on /image")) == 1
 
 
 def test_silence_ends_with_an_image_and_is_told_again_after_it() -> None:
