@@ -10,7 +10,13 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from pose_ros.diagnostics import silence_sentence
+from pose_ros.matching import (
+    asked_in_words,
+    crowd_sentence,
+    silence_sentence,
+    subscription_events,
+    type_name,
+)
 from pose_ros.parameters import NodeOptions
 
 _TRANSPORTS = {"raw": (Image, ""), "compressed": (CompressedImage, "/compressed")}
@@ -59,10 +65,15 @@ class CameraInput:
         if self.is_taken:
             return
         node = self._node
-        for subscription in (
-            node.create_subscription(self._message_type, self.topic, self._receive, self._qos),
-            node.create_subscription(CameraInfo, "camera_info", self._receive_info, self._qos),
+        info_topic = node.resolve_topic_name("camera_info")
+        for message_type, topic, receive in (
+            (self._message_type, self.topic, self._receive),
+            (CameraInfo, info_topic, self._receive_info),
         ):
+            events = subscription_events(node, topic, self._qos)
+            subscription = node.create_subscription(
+                message_type, topic, receive, self._qos, event_callbacks=events
+            )
             self._taken.callback(node.destroy_subscription, subscription)
         self._last_image_s = time.monotonic()
         self.is_taken = True
@@ -77,7 +88,31 @@ class CameraInput:
         if not self.is_taken or not 0 < timeout_s < time.monotonic() - self._last_image_s:
             return None
         publishers = self._node.get_publishers_info_by_topic(self.topic)
-        return silence_sentence(self.topic, timeout_s, publishers)
+        asked = asked_in_words(self._message_type, self._qos)
+        sentence = silence_sentence(self.topic, timeout_s, publishers, asked)
+        return sentence + self._remedy()
+
+    def crowd(self) -> str | None:
+        """Return a warning where the topic has several publishers, else None."""
+        if self._node.count_publishers(self.topic) < 2:
+            return None
+        return crowd_sentence(self.topic, self._node.get_publishers_info_by_topic(self.topic))
+
+    def _remedy(self) -> str:
+        """Return with which settings there would be images, where another topic has some."""
+        image = self._node.resolve_topic_name("image")
+        for base in (image, image.removesuffix("/compressed")):
+            for transport, (message_type, suffix) in _TRANSPORTS.items():
+                is_tried = base + suffix == self.topic and message_type is self._message_type
+                if not is_tried and self._has_publisher(base + suffix, message_type):
+                    return f"; there are images with image_transport:={transport} image:={base}"
+        if self._has_publisher(image, CompressedImage):
+            return f"; image_transport:=compressed takes CompressedImage from {image}/compressed"
+        return ""
+
+    def _has_publisher(self, topic: str, message_type: type) -> bool:
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        return type_name(message_type) in (item.topic_type for item in publishers)
 
     def _receive(self, message: Image | CompressedImage) -> None:
         self._last_image_s = time.monotonic()

@@ -16,6 +16,7 @@ from pose_ros.blazepose.datatypes import DepthImage, ImageSize
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.camera_input import input_qos
 from pose_ros.images import Encoding, view_pixels
+from pose_ros.matching import subscription_events
 from pose_ros.parameters import NodeOptions
 from pose_ros.stamps import stamp_to_ns
 
@@ -78,8 +79,9 @@ class DepthInput:
         if not is_wanted:
             self.release()
         elif not self.is_taken:
+            events = subscription_events(self._node, self.topic, self._qos)
             subscription = self._node.create_subscription(
-                Image, self.topic, self._receive, self._qos
+                Image, self.topic, self._receive, self._qos, event_callbacks=events
             )
             self._taken.callback(self._node.destroy_subscription, subscription)
             self.is_taken = True

@@ -1,20 +1,21 @@
-"""Health of the node: rates, ages, times of the stages, refused images, and why it is silent."""
+"""Health of the node: rates, ages, times of the stages, refused images, and its troubles."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.topic_endpoint_info import TopicEndpointInfo
+from rclpy.clock import Clock, ROSClock
 
-STAGES = ("decode", "track", "position", "publish")
+# detect and landmark are parts of track
+STAGES = ("decode", "detect", "landmark", "track", "position", "publish")
 
 
 @dataclass
@@ -27,6 +28,7 @@ class _Window:
     answered: int = 0
     persons: int = 0
     detector_runs: int = 0
+    nobody_s: float = 0.0
     position_source: str = "none"
     refused: Counter[str] = field(default_factory=Counter)
     stage_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -41,6 +43,7 @@ class Diagnostics:
         self._window = _Window(time.monotonic())
         self._refused_total = 0
         self._dropped_total = 0
+        self._nobody_since_s: float | None = None
 
     def received(self) -> None:
         """Count an image message that came in."""
@@ -60,13 +63,18 @@ class Diagnostics:
             self._refused_total += 1
             return self._refused_total
 
-    def answered(self, persons: int, detector_runs: int, age_ns: int) -> None:
-        """Count an image whose results went out, `age_ns` after its stamp."""
+    def answered(self, persons: int, detector_runs: int, age_ns: int | None) -> None:
+        """Count an image whose results went out, `age_ns` after its stamp (None: unknown)."""
+        now_s = time.monotonic()
         with self._lock:
+            if persons or self._nobody_since_s is None:
+                self._nobody_since_s = now_s
+            self._window.nobody_s = now_s - self._nobody_since_s
             self._window.answered += 1
             self._window.persons = persons
             self._window.detector_runs += detector_runs
-            self._window.age_ms.append(age_ns / 1e6)
+            if age_ns is not None:
+                self._window.age_ms.append(age_ns / 1e6)
 
     def positioned(self, sources: Iterable[str]) -> None:
         """Note where the people's places in space came from."""
@@ -107,17 +115,38 @@ class Diagnostics:
         return array
 
 
-def silence_sentence(topic: str, timeout_s: float, publishers: Sequence[TopicEndpointInfo]) -> str:
-    """Return why no image comes, as far as the publishers found on the topic tell."""
-    if not publishers:
-        return f"no image on {topic} for {timeout_s:g} s: nobody publishes there"
-    found = ", ".join(
-        f"{item.node_namespace.rstrip('/')}/{item.node_name} "
-        f"({item.topic_type}, {item.qos_profile.reliability.name.lower()}, "
-        f"{item.qos_profile.durability.name.lower()})"
-        for item in publishers
+class Troubles:
+    """Tells a trouble when it begins, and again only after it has ended."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._present: set[str] = set()
+
+    def follow(self, kind: str, sentence: str | None) -> str | None:
+        """Take the present state of one kind of trouble (None: there is none); return it."""
+        if sentence is None:
+            self._present.discard(kind)
+        elif kind not in self._present:
+            self._present.add(kind)
+            self._tell(sentence)
+        return sentence
+
+
+def image_age_ns(clock: Clock, stamp_ns: int) -> int | None:
+    """Return how long ago an image was taken; None if its stamp or the clock was never set."""
+    now_ns: int = clock.now().nanoseconds
+    return now_ns - stamp_ns if now_ns and stamp_ns else None
+
+
+def clock_sentence(clock: Clock) -> str | None:
+    """Return a warning where simulated time is asked for and nobody gives it, else None."""
+    is_simulated = isinstance(clock, ROSClock) and clock.ros_time_is_active
+    if not is_simulated or clock.now().nanoseconds:
+        return None
+    return (
+        "use_sim_time is true, but no time has come on /clock: "
+        "images are answered all the same, their age is unknown"
     )
-    return f"no image on {topic} for {timeout_s:g} s, though it has publishers: {found}"
 
 
 def _summary(window: _Window) -> tuple[bytes, str]:
@@ -129,7 +158,8 @@ def _summary(window: _Window) -> tuple[bytes, str]:
             DiagnosticStatus.WARN,
             f"too slow: {window.dropped} of {window.received} images gave way to newer ones",
         )
-    return DiagnosticStatus.OK, f"persons: {window.persons}"
+    nobody = f", nobody for {window.nobody_s:.0f} s" if window.nobody_s >= 1 else ""
+    return DiagnosticStatus.OK, f"persons: {window.persons}{nobody}"
 
 
 def _values(window: _Window) -> dict[str, str]:

@@ -25,7 +25,7 @@ from pose_ros.blazepose.datatypes import DepthImage, ImageSize
 from pose_ros.blazepose.errors import ImageError, PoseError
 from pose_ros.camera_input import CameraInput
 from pose_ros.depth_input import DepthInput
-from pose_ros.diagnostics import Diagnostics
+from pose_ros.diagnostics import Diagnostics, Troubles, clock_sentence, image_age_ns
 from pose_ros.lifecycle import OwningLifecycleNode, transition
 from pose_ros.messages import Output
 from pose_ros.parameters import (
@@ -44,6 +44,8 @@ from pose_ros.worker import NewestWorker
 _REPORT_PERIOD_S = 1.0
 _DEMAND_PERIOD_S = 0.1
 _LOG_PERIOD_S = 5.0
+_JUMP_LOG_PERIOD_S = 1.0
+_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class PoseNode(OwningLifecycleNode):
@@ -62,7 +64,7 @@ class PoseNode(OwningLifecycleNode):
         self._processor: FrameProcessor | None = None
         self._enabled = True
         self._restart = False
-        self._silence_told = False
+        self._troubles = Troubles(self.get_logger().warning)
         self._calibration_told: str | None = None
 
     @property
@@ -119,9 +121,7 @@ class PoseNode(OwningLifecycleNode):
 
     def _every(self, period_s: float, callback: Callable[[], None]) -> None:
         """Call back while the node is active, whatever the simulated time does."""
-        timer = self.create_timer(
-            period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        timer = self.create_timer(period_s, callback, clock=_STEADY)
         self.while_active.callback(self.destroy_timer, timer)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -203,7 +203,9 @@ class PoseNode(OwningLifecycleNode):
     def _refuse(self, kind: str, reason: str) -> None:
         count = self._diagnostics.refused(kind)
         self.get_logger().error(
-            f"{kind}: {reason} (refused so far: {count})", throttle_duration_sec=_LOG_PERIOD_S
+            f"{kind}: {reason} (refused so far: {count})",
+            throttle_duration_sec=_LOG_PERIOD_S,
+            throttle_time_source_type=_STEADY,
         )
 
     def _answer(self, message: Image | CompressedImage) -> None:
@@ -221,14 +223,21 @@ class PoseNode(OwningLifecycleNode):
         frame = processor.answer(message, self._camera.camera_info, find_depth)
         self._tell_calibration(processor.calibration_problem)
         if processor.time_jumps != jumps:
-            self.get_logger().warning("image stamps jumped; the tracker has started afresh")
+            self._tell_jump(processor.time_jumps)
             self._tf.clear()
         with self._diagnostics.stage("publish"):
             self._outputs.publish(self._tf.move(frame, self._options.target_frame), wanted)
             self._tf.publish(frame, self._options.tf_landmarks)
-        age_ns = self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)
+        age_ns = image_age_ns(self.get_clock(), stamp_to_ns(message.header.stamp))
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
+
+    def _tell_jump(self, count: int) -> None:
+        self.get_logger().warning(
+            f"image stamps jumped; the tracker has started afresh (jumps so far: {count})",
+            throttle_duration_sec=_JUMP_LOG_PERIOD_S,
+            throttle_time_source_type=_STEADY,
+        )
 
     def _follow_options(self, processor: FrameProcessor) -> None:
         """Apply changed parameters; those that turn out not to work are set back."""
@@ -283,16 +292,18 @@ class PoseNode(OwningLifecycleNode):
 
     def _state_in_words(self) -> tuple[bytes, str] | None:
         """Return level and text of a state in which no image is answered, else None."""
-        silence = self._camera.silence(self._options.no_image_timeout_s)
-        if silence is not None and not self._silence_told:
-            self.get_logger().warning(silence)
-        self._silence_told = silence is not None
+        follow = self._troubles.follow
+        silence = follow("silence", self._camera.silence(self._options.no_image_timeout_s))
+        crowd = follow("crowd", self._camera.crowd())
+        follow("clock", clock_sentence(self.get_clock()))
         if silence is not None:
             return DiagnosticStatus.ERROR, silence
         if not self._enabled:
             return DiagnosticStatus.OK, "disabled by ~/enable"
         if not self._has_demand():
             return DiagnosticStatus.OK, "idle: nobody subscribed"
+        if crowd is not None:
+            return DiagnosticStatus.WARN, crowd
         return None
 
 

@@ -44,7 +44,7 @@ class FrameProcessor:
     def __init__(
         self, options: NodeOptions, models_dir: Path | None, diagnostics: Diagnostics
     ) -> None:
-        self._tracker = PoseTracker(options, models_dir)
+        self._tracker = PoseTracker(options, models_dir, diagnostics.stage)
         self._finder = PositionFinder(options, _is_smoothing(options))
         self._calibration = Calibration()
         self._options = options

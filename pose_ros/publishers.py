@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from pose_ros.blazepose.topology import Topology
 from pose_ros.frame import FrameResult
+from pose_ros.matching import publisher_events
 from pose_ros.messages import LANDMARK_NAMES, OUTPUTS, Output
 
 _RELIABLE = ReliabilityPolicy.RELIABLE
@@ -25,12 +26,15 @@ class OutputPublishers:
 
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
-        self._publisher_of = {
-            output: node.create_lifecycle_publisher(
-                output.message_type, f"~/{output.name}", QOS[output.qos]
-            )
-            for output in (*OUTPUTS, LANDMARK_NAMES)
-        }
+        self._publisher_of = {output: self._make(output) for output in (*OUTPUTS, LANDMARK_NAMES)}
+
+    def _make(self, output: Output) -> LifecyclePublisher:
+        topic, qos = self._node.resolve_topic_name(f"~/{output.name}"), QOS[output.qos]
+        events = publisher_events(self._node, topic, qos)
+        publisher: LifecyclePublisher = self._node.create_lifecycle_publisher(
+            output.message_type, topic, qos, event_callbacks=events
+        )
+        return publisher
 
     def destroy(self) -> None:
         """Take all of them back."""

@@ -8,6 +8,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 import rclpy
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 NodeT = TypeVar("NodeT", bound=Node)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WAKE_S = 1.0
 
 
 def init(args: list[str] | None = None) -> None:
@@ -64,6 +67,7 @@ def spin(node: Node, executor: Executor | None = None) -> None:
     executor = executor or SingleThreadedExecutor()
     executor.add_node(node)
     try:
+        _wake_now_and_then(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -75,6 +79,15 @@ def spin(node: Node, executor: Executor | None = None) -> None:
         executor.shutdown()
         node.destroy_node()
         shutdown()
+
+
+def _wake_now_and_then(node: Node) -> None:
+    """Let no executor sleep for ever.
+
+    On a signal rclpy wakes it a moment before ROS is shut down: it can see nothing and sleep on.
+    """
+    steady = Clock(clock_type=ClockType.STEADY_TIME)
+    node.create_timer(_WAKE_S, lambda: None, clock=steady)
 
 
 def shutdown() -> None:

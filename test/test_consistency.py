@@ -98,6 +98,18 @@ def test_readme_has_a_line_on_every_topic_with_its_type(output: Any) -> None:
     assert f"{package}/{output.message_type.__name__}" in cells[1]
 
 
+# Robustness
+
+NAMED = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+\.py(?:::\w+)?)`", NAMED))))
+def test_the_page_on_robustness_names_tests_that_exist(name: str) -> None:
+    file, _, function = name.partition("::")
+    text = (ROOT / "test" / file).read_text(encoding="utf-8")
+    assert not function or f"\ndef {function}(" in text
+
+
 # Package
 
 

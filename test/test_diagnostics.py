@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import running
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from running import Client
-from sensor_msgs.msg import Image
 
-from pose_ros.diagnostics import STAGES, Diagnostics, silence_sentence
+from pose_ros.diagnostics import STAGES, Diagnostics, Troubles
 
 (PERSON,) = running.person()
 
@@ -92,9 +92,31 @@ def test_stages_are_timed_in_milliseconds() -> None:
         assert 0 <= float(found[f"{name} ms mean"]) <= float(found[f"{name} ms p95"]) < 100
 
 
-def test_silence_without_publishers_is_told() -> None:
-    sentence = silence_sentence("/camera/image", 5.0, [])
-    assert sentence == "no image on /camera/image for 5 s: nobody publishes there"
+def test_an_unknown_age_is_left_out() -> None:
+    diagnostics = Diagnostics()
+    diagnostics.answered(persons=1, detector_runs=0, age_ns=None)
+    assert "image age ms mean" not in values(report(diagnostics))
+
+
+def test_how_long_nobody_was_there_is_told_until_somebody_comes() -> None:
+    diagnostics = Diagnostics()
+    diagnostics.answered(persons=1, detector_runs=0, age_ns=0)
+    time.sleep(1.0)
+    diagnostics.answered(persons=0, detector_runs=1, age_ns=0)
+    status = report(diagnostics)
+    assert (status.level, status.message) == (DiagnosticStatus.OK, "persons: 0, nobody for 1 s")
+    diagnostics.answered(persons=1, detector_runs=1, age_ns=0)
+    assert report(diagnostics).message == "persons: 1"
+
+
+def test_a_trouble_is_told_once_and_again_after_it_has_ended() -> None:
+    told: list[str] = []
+    troubles = Troubles(told.append)
+    states = ["a", "a", "b", None, None, "a"]
+    assert [troubles.follow("silence", state) for state in states] == states
+    assert told == ["a", "a"]
+    assert troubles.follow("clock", "c") == "c"
+    assert told == ["a", "a", "c"]
 
 
 # The running node
@@ -127,18 +149,6 @@ def test_silence_is_told_once_with_the_topic_in_full_and_in_diagnostics() -> Non
             status = client.status(lambda status: sentence == status.message, "silence")
             assert status.level == DiagnosticStatus.ERROR
         assert len(client.process.lines(sentence)) == 1
-
-
-def test_silence_names_the_publishers_that_do_not_fit() -> None:
-    arguments = running.parameters(no_image_timeout_s=0.5, qos_reliability="reliable")
-    with running.node_and_client(*arguments, image_topic="/elsewhere") as client:
-        best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        client.node.create_publisher(Image, "/image", best_effort)
-        status = client.status(lambda status: "publishers:" in status.message, "a publisher")
-        assert status.message == (
-            "no image on /image for 0.5 s, though it has publishers: "
-            "/client (sensor_msgs/msg/Image, best_effort, volatile)"
-        )
 
 
 def test_silence_ends_with_an_image_and_is_told_again_after_it() -> None:

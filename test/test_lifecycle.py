@@ -46,27 +46,6 @@ def test_autostart_ends_in_the_active_state() -> None:
         assert client.state == "active"
 
 
-def test_ten_rounds_of_all_states_leak_neither_threads_nor_topics() -> None:
-    with running.node_and_client(*MANAGED) as client:
-        threads = []
-        for _ in range(10):
-            assert client.state == "unconfigured"
-            assert client.change_state(CONFIGURE)
-            assert client.state == "inactive"
-            assert client.change_state(ACTIVATE)
-            assert client.state == "active"
-            assert client.landmarks(running.image(PERSON)).points.shape == (1, 25)
-            assert client.change_state(DEACTIVATE)
-            assert client.state == "inactive"
-            assert client.change_state(CLEANUP)
-            threads.append(client.process.threads)
-            client.unsubscribe()
-        assert client.state == "unconfigured"
-        client.until(lambda: not topics(client), "the outputs to be gone")
-        # The middleware starts threads of its own at the first image.
-        assert len(set(threads[1:])) == 1, threads
-
-
 def test_an_inactive_node_is_silent_and_starts_afresh_when_active_again() -> None:
     with running.node_and_client() as client:
         first = client.landmarks(running.image(PERSON)).person_id[0]

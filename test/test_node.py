@@ -312,19 +312,6 @@ def test_zero_stamps_are_answered_and_tracked_as_frames(pose: Client) -> None:
     assert jumps(pose) == before
 
 
-def test_a_looping_bag_starts_afresh_with_one_log_line_a_loop(pose: Client) -> None:
-    start_ns = running.FIRST_NS - 10**12
-    before, ids = jumps(pose), []
-    for _ in range(3):
-        for number, rgb in enumerate(running.person(3)):
-            message = running.image(rgb, start_ns + number * running.FRAME_NS)
-            answer = pose.ask(message)
-            assert answer.header == message.header
-            ids.append(int(landmarks_from_msg(answer).person_id[0]))
-    assert ids == [ids[0] + loop for loop in range(3) for _ in range(3)]
-    assert jumps(pose) == before + 2
-
-
 # Services and lazy work
 
 

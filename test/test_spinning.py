@@ -30,6 +30,25 @@ def make():
 assert spinning.run(make) is None
 print("over", flush=True)
 """
+# What rclpy's handler does on a signal, where the executor has looked before the context is ended.
+UNSEEN_END = """
+import threading
+import time
+import rclpy
+from rclpy.utilities import get_default_context
+from pose_ros import spinning
+def end():
+    time.sleep(1.0)
+    context = get_default_context()
+    with context.handle:
+        context.handle.shutdown()
+def make():
+    node = rclpy.create_node("sleeper")
+    threading.Thread(target=end, daemon=True).start()
+    return node
+spinning.run(make)
+print("over", flush=True)
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -43,6 +62,12 @@ def test_one_or_two_signals_end_it_in_peace(number: int, pause_s: float | None) 
             process.signal(number)
         assert process.wait() == 0
         assert process.output.splitlines() == ["ready", "over"]
+
+
+def test_an_executor_without_work_sees_the_end_of_ros() -> None:
+    with running.process("-c", UNSEEN_END) as process:
+        assert process.wait(10) == 0, process.output
+        assert process.output.splitlines() == ["over"]
 
 
 def test_node_may_end_itself() -> None:

@@ -5,8 +5,11 @@ ref: pose_landmark_upper_body_cpu.pbtxt, pose_landmark_cpu.pbtxt.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -39,6 +42,8 @@ from pose_ros.blazepose.roi import circle_size_px, roi_from_points
 from pose_ros.blazepose.smoothing import LandmarkSet, PoseSmoother, smooth_mask
 from pose_ros.blazepose.timeline import Timeline
 
+Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
+
 _LOADED = {
     "model",
     "providers",
@@ -65,11 +70,19 @@ class PoseTracker:
     """Tracks one person through a sequence of images.
 
     `models_dir` holds the model files and their manifest (None: the source tree's `models/`).
-    Raises ModelFileError, ModelShapeError or OptionError when the models cannot be loaded.
+    `stage` gives the context in which a stage, `detect` or `landmark`, runs: a caller with a clock
+    can time it. Raises ModelFileError, ModelShapeError or OptionError when the models cannot be
+    loaded.
     """
 
-    def __init__(self, options: PoseTrackerOptions, models_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        options: PoseTrackerOptions,
+        models_dir: Path | None = None,
+        stage: Stage = nullcontext,
+    ) -> None:
         self._models_dir = models_dir
+        self._stage = stage
         self._persons = 0
         self._time_jumps = 0
         self._options = options
@@ -160,7 +173,8 @@ class PoseTracker:
         """Return the ROI that is known, or the one of a new detection."""
         if roi is not None:
             return roi, None
-        detection = self._detector.detect(image, self._options.min_detection_confidence)
+        with self._stage("detect"):
+            detection = self._detector.detect(image, self._options.min_detection_confidence)
         if detection is None:
             return None, None
         points_px = detection.keypoints_px[list(self._model.roi_keypoints)]
@@ -170,8 +184,9 @@ class PoseTracker:
         self, image: ImageArray, roi: Roi, detection: Detection | None, state: _State
     ) -> tuple[Pose | None, _State]:
         """Return the pose in the ROI, or None, and the state after it."""
-        crop = self._cropper.crop(image, roi)
-        found = self._landmarker.predict(crop, self._options.min_tracking_confidence)
+        with self._stage("landmark"):
+            crop = self._cropper.crop(image, roi)
+            found = self._landmarker.predict(crop, self._options.min_tracking_confidence)
         if found is None:
             return None, state
         size = size_of(image)
