@@ -32,7 +32,7 @@ class Calibration:
             if info is not None:
                 return camera_from_info(info, image_size, options.image_is_rectified)
         except CameraError as error:
-            self.problem = str(error)
+            self.problem = f"{error}; places in space stay unknown"
         return Camera.from_hfov(image_size, math.radians(options.assumed_hfov_deg))
 
 

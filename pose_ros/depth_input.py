@@ -16,7 +16,7 @@ from pose_ros.blazepose.datatypes import DepthImage, ImageSize
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.camera_input import input_qos
 from pose_ros.images import Encoding, view_pixels
-from pose_ros.matching import subscription_events
+from pose_ros.matching import asked_in_words, silence_sentence, subscription_events
 from pose_ros.parameters import NodeOptions
 from pose_ros.stamps import stamp_to_ns
 
@@ -71,6 +71,7 @@ class DepthInput:
         self._changed = threading.Condition()
         self._kept: deque[Image] = deque(maxlen=options.depth_queue_size)
         self._last_s = -_ALIVE_S
+        self._taken_s = 0.0
         self.is_taken = False
         self.unpaired = 0
 
@@ -84,7 +85,17 @@ class DepthInput:
                 Image, self.topic, self._receive, self._qos, event_callbacks=events
             )
             self._taken.callback(self._node.destroy_subscription, subscription)
+            self._taken_s = time.monotonic()
             self.is_taken = True
+
+    def silence(self, timeout_s: float) -> str | None:
+        """Return why no depth came for longer than `timeout_s` (0: never), else None."""
+        heard_s = max(self._taken_s, self._last_s)
+        if not self.is_taken or not 0 < timeout_s < time.monotonic() - heard_s:
+            return None
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        asked = asked_in_words(Image, self._qos)
+        return silence_sentence(self.topic, timeout_s, publishers, asked)
 
     def release(self) -> None:
         """Unsubscribe, and forget what came."""

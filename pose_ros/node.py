@@ -65,7 +65,6 @@ class PoseNode(OwningLifecycleNode):
         self._enabled = True
         self._restart = False
         self._troubles = Troubles(self.get_logger().warning)
-        self._calibration_told: str | None = None
 
     @property
     def autostart(self) -> bool:
@@ -81,7 +80,6 @@ class PoseNode(OwningLifecycleNode):
         if self._options.allow_unverified_models:
             self.get_logger().warning("allow_unverified_models is true: no model file is checked")
         self._processor = FrameProcessor(self._options, self._models_dir, self._diagnostics)
-        self._mask_asked = (False, self._options.model)
         owned = self.while_configured
         owned.callback(setattr, self, "_processor", None)
         self._outputs = OutputPublishers(self)
@@ -182,10 +180,12 @@ class PoseNode(OwningLifecycleNode):
     def _needs_place(self, wanted: Sequence[Output]) -> bool:
         return self._tf.is_heard or any(output.needs_place for output in wanted)
 
-    def _find_depth(self, header: Header, image_size: ImageSize) -> DepthImage | None:
+    def _find_depth(
+        self, slop_s: float, header: Header, image_size: ImageSize
+    ) -> DepthImage | None:
         """Return the depth image of an image; a bad one is told and counted."""
         try:
-            return self._depth.find(header, image_size, self._options.depth_slop_s)
+            return self._depth.find(header, image_size, slop_s)
         except ImageError as error:
             self._refuse("bad depth", str(error))
             return None
@@ -219,15 +219,19 @@ class PoseNode(OwningLifecycleNode):
             self._restart = False
             processor.reset()
         jumps = processor.time_jumps
-        find_depth = self._find_depth if self._needs_place(wanted) else None
-        frame = processor.answer(message, self._camera.camera_info, find_depth)
-        self._tell_calibration(processor.calibration_problem)
+        options = processor.options
+        find_depth = functools.partial(self._find_depth, options.depth_slop_s)
+        is_needed = self._needs_place(wanted)
+        frame = processor.answer(
+            message, self._camera.camera_info, find_depth if is_needed else None
+        )
+        self._troubles.follow("calibration", processor.calibration_problem)
         if processor.time_jumps != jumps:
             self._tell_jump(processor.time_jumps)
             self._tf.clear()
         with self._diagnostics.stage("publish"):
-            self._outputs.publish(self._tf.move(frame, self._options.target_frame), wanted)
-            self._tf.publish(frame, self._options.tf_landmarks)
+            self._outputs.publish(self._tf.move(frame, options.target_frame), wanted)
+            self._tf.publish(frame, options.tf_landmarks)
         age_ns = image_age_ns(self.get_clock(), stamp_to_ns(message.header.stamp))
         detections = sum(pose.detection is not None for pose in frame.poses)
         self._diagnostics.answered(len(frame.poses), detections, age_ns)
@@ -253,18 +257,8 @@ class PoseNode(OwningLifecycleNode):
         if processor.options.model != old.model:
             self._publish_names()
 
-    def _tell_calibration(self, problem: str | None) -> None:
-        """Say once what is wrong with the calibration."""
-        if problem and problem != self._calibration_told:
-            self.get_logger().warning(f"{problem}; places in space stay unknown")
-        self._calibration_told = problem
-
     def _follow_mask(self, processor: FrameProcessor, is_wanted: bool) -> None:
-        """Predict masks while somebody subscribes; try and tell once for each model."""
-        asked = (is_wanted, processor.options.model)
-        if asked == self._mask_asked:
-            return
-        self._mask_asked = asked
+        """Predict masks while somebody subscribes."""
         try:
             processor.want_mask(is_wanted)
         except PoseError as error:
@@ -296,6 +290,9 @@ class PoseNode(OwningLifecycleNode):
         silence = follow("silence", self._camera.silence(self._options.no_image_timeout_s))
         crowd = follow("crowd", self._camera.crowd())
         follow("clock", clock_sentence(self.get_clock()))
+        needs_depth = self._options.position_source == "depth"
+        timeout_s = self._options.no_image_timeout_s
+        follow("depth", self._depth.silence(timeout_s) if needs_depth else None)
         if silence is not None:
             return DiagnosticStatus.ERROR, silence
         if not self._enabled:

@@ -49,6 +49,7 @@ class FrameProcessor:
         self._calibration = Calibration()
         self._options = options
         self._diagnostics = diagnostics
+        self._mask_asked = (False, options.model)
         self._previous: FrameResult | None = None
         self._last_stamp_ns = 0
 
@@ -90,8 +91,13 @@ class FrameProcessor:
     def want_mask(self, is_wanted: bool) -> None:
         """Predict masks from the next frame on, or no longer.
 
-        Raises OptionError if the model has none, ModelFileError if its graph cannot be loaded.
+        Raises OptionError if the model has none, ModelFileError if its graph cannot be loaded,
+        both only at the first request for a model.
         """
+        asked = (is_wanted, self._options.model)
+        if asked == self._mask_asked:
+            return
+        self._mask_asked = asked
         self._tracker.configure(replace(self._options, enable_segmentation=is_wanted))
 
     def reset(self) -> None:
