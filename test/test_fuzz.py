@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,10 +30,13 @@ from rclpy.exceptions import ParameterNotDeclaredException
 from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
 from running import Message
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from pose_ros import pictures
+from pose_ros.blazepose.datatypes import DepthImage, ImageSize
 from pose_ros.blazepose.errors import ImageError, OptionError
+from pose_ros.depth_input import check_registered, depth_from_image
 from pose_ros.diagnostics import Diagnostics
 from pose_ros.markers import markers, roi_markers
 from pose_ros.messages import OUTPUTS
@@ -50,6 +54,8 @@ MIB = 2**20
 
 messages = st.one_of(fuzzing.images(), fuzzing.compressed_images())
 infos = st.none() | fuzzing.camera_infos()
+depths = st.none() | fuzzing.images(fuzzing.DEPTH_ENCODINGS) | fuzzing.seeds
+"""No depth, a depth image of any kind, or the start of random depths that fit the image."""
 
 
 # Messages
@@ -61,6 +67,7 @@ class Tally:
 
     answered: int = 0
     persons: int = 0
+    refused_depths: int = 0
     refused: Counter[str] = dataclasses.field(default_factory=Counter)
     slowest_s: float = 0.0
     grown_mib: float = 0.0
@@ -74,6 +81,7 @@ class Tally:
         rows = [
             ("messages", f"{self.sent} ({self.sent / self.seconds:.0f} per second)"),
             ("answered", f"{self.answered} ({self.persons} with a person)"),
+            ("depth images refused", f"{self.refused_depths}"),
             ("refused", f"{self.refused.total()}"),
             *((f"  {reason}", str(times)) for reason, times in self.refused.most_common()),
             ("slowest", f"{self.slowest_s * 1e3:.0f} ms"),
@@ -98,19 +106,22 @@ class Answerer:
         self._processor.want_mask(has_mask)
         self._outcomes: queue.SimpleQueue[int | str | BaseException] = queue.SimpleQueue()
         self._worker = NewestWorker(self._process, "fuzz_worker")
+        self.refused_depths = 0
 
     def close(self) -> None:
         self._worker.stop()
 
-    def ask(self, message: Message, info: CameraInfo | None) -> int | str:
+    def ask(
+        self, message: Message, info: CameraInfo | None, depth: Image | int | None = None
+    ) -> int | str:
         """Return the number of people, or why the message was refused."""
-        assert not self._worker.offer((message, info))
+        assert not self._worker.offer((message, info, depth))
         outcome = self._outcomes.get(timeout=MAX_ANSWER_S)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
-    def _process(self, item: tuple[Message, CameraInfo | None]) -> None:
+    def _process(self, item: tuple[Message, CameraInfo | None, Image | int | None]) -> None:
         try:
             self._outcomes.put(self._answer(*item))
         except ImageError as error:
@@ -118,8 +129,22 @@ class Answerer:
         except BaseException as error:
             self._outcomes.put(error)
 
-    def _answer(self, message: Message, info: CameraInfo | None) -> int:
-        frame = self._processor.answer(message, info)
+    def _find(self, depth: Image | int | None, _: Header, size: ImageSize) -> DepthImage | None:
+        """Return the depth image as the node would; random depths for a number."""
+        if isinstance(depth, int):
+            values = np.random.default_rng(depth).integers(0, 5000, (size[1], size[0]), np.uint16)
+            return DepthImage(values, 0.001)
+        try:
+            if depth is not None:
+                check_registered(depth, size, depth.header.frame_id)
+                return depth_from_image(depth)
+        except ImageError as error:
+            fuzzing.assert_is_sentence(str(error))
+            self.refused_depths += 1
+        return None
+
+    def _answer(self, message: Message, info: CameraInfo | None, depth: Image | int | None) -> int:
+        frame = self._processor.answer(message, info, partial(self._find, depth))
         for output in OUTPUTS:
             built = output.build(frame)
             assert (built is None) == (output.needs_mask and not frame.has_mask)
@@ -155,9 +180,9 @@ def assert_names_a_value(sentence: str, message: Message) -> None:
 
 
 def send_batch(answerer: Answerer, number: int, start: int, tally: Tally) -> None:
-    def send(message: Message, info: CameraInfo | None) -> None:
+    def send(message: Message, info: CameraInfo | None, depth: Image | int | None) -> None:
         start_s = time.perf_counter()
-        outcome = answerer.ask(message, info)
+        outcome = answerer.ask(message, info, depth)
         tally.slowest_s = max(tally.slowest_s, time.perf_counter() - start_s)
         if isinstance(outcome, str):
             fuzzing.assert_is_sentence(outcome)
@@ -168,7 +193,7 @@ def send_batch(answerer: Answerer, number: int, start: int, tally: Tally) -> Non
             tally.answered += 1
             tally.persons += outcome
 
-    fuzzing.draw_each(number, start, send, messages, infos)
+    fuzzing.draw_each(number, start, send, messages, infos, depths)
 
 
 def test_every_message_is_answered_or_refused_in_a_sentence(
@@ -194,6 +219,7 @@ def test_every_message_is_answered_or_refused_in_a_sentence(
                 send_batch(answerer, part, fuzz_seed + 2 * number + at, tally)
     for answerer in answerers:
         answerer.close()
+        tally.refused_depths += answerer.refused_depths
     tally.grown_mib, tally.seconds = peak_mib() - start_mib, time.monotonic() - start_s
     print(tally)
     assert tally.sent == fuzz_messages
@@ -280,3 +306,24 @@ def test_values_that_ros_could_not_even_send_are_refused_in_a_sentence(fuzz_seed
             fuzzing.assert_is_sentence(str(error))
 
     fuzzing.draw_each(500, fuzz_seed, change, names, fuzzing.nested_values)
+
+
+# Depth images
+
+
+def test_every_depth_image_is_read_or_refused_in_a_sentence(fuzz_seed: int) -> None:
+    outcomes: Counter[bool] = Counter()
+
+    def read(message: Image) -> None:
+        try:
+            found = depth_from_image(message)
+        except ImageError as error:
+            fuzzing.assert_is_sentence(str(error))
+            outcomes[False] += 1
+        else:
+            assert found.size == (message.width, message.height)
+            outcomes[True] += 1
+
+    fuzzing.draw_each(500, fuzz_seed, read, fuzzing.images(fuzzing.DEPTH_ENCODINGS))
+    assert outcomes[True] > 50
+    assert outcomes[False] > 50

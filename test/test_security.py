@@ -337,6 +337,18 @@ def test_policy_names_everything_once_and_without_wildcards() -> None:
     assert not any(set(name) & set("*?[") for name in names)
 
 
+def test_the_node_leaves_no_record_of_its_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer onnxruntime versions would keep one below the home folder, to be sent away."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    with running.node_and_client() as client:
+        client.landmarks(running.image(running.black()))
+    assert list(tmp_path.rglob("*")) == []
+
+
 @pytest.mark.parametrize("has_enclave", [False, True])
 def test_enforced_security_without_keys_means_no_node(
     tmp_path: Path, has_enclave: bool, monkeypatch: pytest.MonkeyPatch
