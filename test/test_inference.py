@@ -249,6 +249,20 @@ def test_two_threads_compute_the_same() -> None:
         assert np.allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.parametrize("version", ["1.9.0", "1.25.1", "2.0.0", "1.26.0", "1.32.0+cu12"])
+def test_threads_that_wait_spin_briefly_or_where_that_cannot_be_set_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr("onnxruntime.__version__", version)
+    model = OnnxModel(DETECTOR, INPUTS, OUTPUTS, PoseTrackerOptions(intra_op_threads=2))
+    settings = model._session.get_session_options()
+    if version in ("1.9.0", "1.25.1"):
+        assert settings.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    else:
+        limit_us = int(settings.get_session_config_entry("session.intra_op.spin_duration_us"))
+        assert 0 < limit_us <= 1000
+
+
 @given(st.floats(-80, 80, width=32))
 def test_the_logistic_function_is_within_a_step_of_float32(logit: float) -> None:
     (result,) = sigmoid(np.array([logit], np.float32))

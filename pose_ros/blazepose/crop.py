@@ -46,14 +46,14 @@ class Cropper:
         self._size = input_size
         self._maps = _FixedPointMaps(input_size)
         self._pixels = np.empty((input_size, input_size, 3), np.uint8)
+        self._planes = np.empty((3, input_size, input_size), np.uint8)
         self._tensor = np.empty((1, 3, input_size, input_size), np.float32)
 
     def crop(self, image: ImageArray, roi: Roi) -> Crop:
         """Return the ROI of an RGB image (H, W, 3), in [0, 1]; the border is repeated outside."""
         rect = roi.normalized(size_of(image))
         image_from_crop, padding = self._sample(image, rect, cv2.BORDER_REPLICATE)
-        for plane, values in zip(cv2.split(self._pixels), self._tensor[0], strict=True):
-            np.multiply(plane, _UNIT_SCALE, out=values, dtype=np.float32)
+        np.multiply(self._planes, _UNIT_SCALE, out=self._tensor[0], dtype=np.float32)
         return Crop(self._tensor, image_from_crop, roi, padding)
 
     def letterbox(self, image: ImageArray) -> Crop:
@@ -62,14 +62,14 @@ class Cropper:
         one, half = np.float32(1), np.float32(0.5)
         rect = NormalizedRect(half, half, one, one, np.float32(0))
         image_from_crop, padding = self._sample(image, rect, cv2.BORDER_CONSTANT)
-        np.take(_SIGNED_VALUES, self._pixels.transpose(2, 0, 1)[None], out=self._tensor)
+        np.take(_SIGNED_VALUES, self._planes, out=self._tensor[0], mode="clip")
         whole = Roi(np.array(size) / 2, float(max(size)), 0.0)
         return Crop(self._tensor, image_from_crop, whole, padding)
 
     def _sample(
         self, image: ImageArray, rect: NormalizedRect, border: int
     ) -> tuple[Float64Array, tuple[np.float32, np.float32]]:
-        """Fill the pixels; return `image_from_crop` (2, 3) and the padding of the square."""
+        """Fill the planes; return `image_from_crop` (2, 3) and the padding of the square."""
         width, height = (np.float32(side) for side in size_of(image))
         center_px = (rect.x_center * width, rect.y_center * height)
         size_px, padding = _square(rect.width * width, rect.height * height)
@@ -77,6 +77,7 @@ class Cropper:
         projective = _image_from_crop(corners_px, self._size)
         maps = self._maps.fill(projective, is_far=bool((abs(corners_px) > _FAR_PX).any()))
         cv2.remap(image, *maps, cv2.INTER_LINEAR, dst=self._pixels, borderMode=border)
+        cv2.split(self._pixels, mv=tuple(self._planes))
         return projective[:2] / projective[2, 2], padding
 
 

@@ -5,9 +5,11 @@ ref: pose_landmark_upper_body_cpu.pbtxt, pose_landmark_cpu.pbtxt (TensorsToLandm
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from pose_ros.blazepose.datatypes import Crop, CropLandmarks, Float32Array
 from pose_ros.blazepose.errors import OptionError
@@ -51,10 +53,11 @@ class Landmarker:
         if "heatmap" in values:
             heatmap = values["heatmap"][0, : self._count]
             landmarks_px = refine(landmarks_px, heatmap, self._kernel, crop.tensor.shape[-1])
+        visibility, presence = sigmoid(landmarks[:, 3:].T)
         return CropLandmarks(
             landmarks_px=landmarks_px,
-            visibility=sigmoid(landmarks[:, 3]),
-            presence=sigmoid(landmarks[:, 4]),
+            visibility=visibility,
+            presence=presence,
             score=float(score),
             world_m=values["world"].reshape(-1, 3) if "world" in values else None,
             mask=sigmoid(values["mask"][0, 0]) if "mask" in values else None,
@@ -86,23 +89,26 @@ def refine(
     ref: RefineLandmarksFromHeatmapCalculator
     """
     side = heatmap.shape[-1]
-    cells = np.trunc(landmarks_px[:, :2] * np.float32(side / input_size)).astype(np.int64)
-    steps = np.arange(kernel) - kernel // 2
-    columns = cells[:, 0] + np.tile(steps, kernel)[:, None]
-    rows = cells[:, 1] + np.repeat(steps, kernel)[:, None]
-    is_inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
-    each = np.arange(len(cells))
-    logits = heatmap[each, rows.clip(0, side - 1), columns.clip(0, side - 1)]
-    confidence = sigmoid(logits) * is_inside
-    # sums along the first axis are sequential, cell by cell, as in the graph
-    total, sum_x, sum_y = (
-        np.add.reduce(confidence * factor, axis=0)
-        for factor in (np.float32(1), columns.astype(np.float32), rows.astype(np.float32))
-    )
-    is_refined = ((cells >= 0) & (cells < side)).all(axis=1)
-    is_refined &= (confidence.max(axis=0) >= _MIN_REFINE_CONFIDENCE) & (total > 0)
+    cells = np.trunc(landmarks_px[:, :2].T * np.float32(side / input_size)).astype(np.int64)
+    wanted = cells[:, None] + _window(kernel)
+    columns_rows = np.minimum(np.maximum(wanted, 0), side - 1)
+    flat = columns_rows[1] * side + columns_rows[0] + np.arange(len(heatmap)) * side**2
+    confidence = sigmoid(heatmap.reshape(-1).take(flat))
+    confidence *= (columns_rows == wanted).all(axis=0)
+    # sums along the window are sequential, cell by cell, as in the graph
+    total = np.add.reduce(confidence, axis=0)
+    weighted = np.add.reduce(confidence * columns_rows.astype(np.float32), axis=1)
+    is_refined = ((cells >= 0) & (cells < side)).all(axis=0)
+    is_refined &= confidence.max(axis=0) >= _MIN_REFINE_CONFIDENCE
+    total[~is_refined] = 1
+    center_px = weighted / np.float32(side) / total * np.float32(input_size)
     refined = landmarks_px.copy()
-    for axis, weighted in enumerate((sum_x, sum_y)):
-        center = weighted[is_refined] / np.float32(side) / total[is_refined]
-        refined[is_refined, axis] = center * np.float32(input_size)
+    np.copyto(refined[:, :2], center_px.T, where=is_refined[:, None])
     return refined
+
+
+@cache
+def _window(kernel: int) -> npt.NDArray[np.int64]:
+    """Return columns and rows (2, kernel**2, 1) of a window's cells from its middle."""
+    steps = np.arange(kernel) - kernel // 2
+    return np.stack([np.tile(steps, kernel), np.repeat(steps, kernel)])[..., None]
