@@ -23,7 +23,7 @@ _RUN = (
     "import runpy, sys; sys.path[:0] = ['.', 'test']; "
     "runpy.run_module('rgbd_camera', run_name='__main__', alter_sys=True)"
 )
-FRAMES = 60
+FRAMES = 75
 HEIGHT, WIDTH = rgbd_camera.picture("person").shape[:2]
 K = np.array(rgbd_camera.calibration(HEIGHT, WIDTH).k).reshape(3, 3)
 
@@ -130,14 +130,14 @@ def test_depth_that_starts_late_and_stops_leaves_unknown_places(
     def frame(cloud: PointCloud2) -> int:
         return (stamp_to_ns(cloud.header.stamp) - running.FIRST_NS) // rgbd_camera.PERIOD_NS
 
-    with rgbd(node, tmp_path, depth=("--first", 15, "--frames", 40)):
+    with rgbd(node, tmp_path, depth=("--first", 30, "--frames", 55)):
         node.until(lambda: received and frame(received[-1]) > FRAMES - 10, "the last frames")
     people = {frame(cloud): landmarks_from_msg(cloud) for cloud in received if cloud.height}
     known = {number for number, item in people.items() if np.isfinite(item.xyz).any()}
     assert len(known) > 5
-    assert min(people) < 12
-    assert known <= set(range(14, 42))
-    assert max(people) > 44
+    assert min(people) < 28
+    assert known <= set(range(29, 57))
+    assert max(people) > 59
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,20 @@ def test_depth_that_is_not_registered_is_refused_in_words(
     assert refused.level == b"\x01"
     (line,) = set(node.process.lines("bad depth"))
     assert sentence in line
+
+
+@pytest.mark.parametrize(
+    "node",
+    [running.parameters(position_source="depth", no_image_timeout_s=1.0)],
+    indirect=True,
+    ids=["depth"],
+)
+def test_depth_that_was_asked_for_and_never_comes_is_told(node: Client) -> None:
+    def told() -> bool:
+        node.publish(running.image(running.black()))
+        return bool(node.process.lines("no image on /depth for 1 s: nobody publishes there"))
+
+    node.until(told, "a line on the depth topic")
 
 
 @pytest.mark.parametrize(
