@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import conftest  # noqa: F401, its settings of ROS
 import media
 import numpy as np
 import numpy.typing as npt
@@ -84,9 +85,14 @@ def plot(trajectory: Trajectory, file: Path) -> None:
     times_s = trajectory.times_s - trajectory.times_s[0]
     figure, (over_time, above) = pyplot.subplots(1, 2, figsize=(10, 4), width_ratios=(2, 1))
     shoulders_m = trajectory.landmarks_m[:, SHOULDERS].mean(axis=1)
+    for person_id in np.unique(trajectory.person_ids):
+        is_person = trajectory.person_ids == person_id
+        for axis in range(3):
+            for points_m, style in ((trajectory.hips_m, "-"), (shoulders_m, ":")):
+                course_m = points_m[is_person, axis]
+                over_time.plot(times_s[is_person], course_m, style, color=f"C{axis}")
     for axis, name in enumerate(("x (right)", "y (down)", "z (forward)")):
-        (line,) = over_time.plot(times_s, trajectory.hips_m[:, axis], label=name)
-        over_time.plot(times_s, shoulders_m[:, axis], ":", color=line.get_color())
+        over_time.plot([], [], color=f"C{axis}", label=name)
     over_time.set(xlabel="time [s]", ylabel="mid-hip (dotted: mid-shoulder) [m]")
     over_time.legend()
     above.scatter(*trajectory.hips_m[:, (0, 2)].T, s=6, c=times_s)
