@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import running
 from running import Client
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -401,3 +401,18 @@ def test_a_burst_is_not_queued_and_its_last_image_is_answered(pose: Client) -> N
     assert 1 <= len(received) < len(burst)
     # Those that the middleware replaced in its queue of one never reach the node.
     assert before <= dropped() <= before + len(burst) - len(received)
+
+
+def test_an_uncalibrated_camera_is_told_once_and_places_stay_unknown(pose: Client) -> None:
+    publisher = pose.node.create_publisher(CameraInfo, "camera_info", 10)
+    pose.until(publisher.get_subscription_count, "the subscription")
+
+    def told() -> list[str]:
+        publisher.publish(CameraInfo(width=640, height=480))
+        assert np.isnan(pose.landmarks(running.image(PERSON)).xyz).all()
+        return pose.process.lines("camera_info has K")
+
+    (line,) = pose.until(told, "a line on the calibration")
+    assert "places in space stay unknown" in line
+    for _ in range(5):
+        assert told() == [line]
