@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import media
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_messages import CAMERA, HEADER, MODELS_DIR, frame, pose
+from test_messages import CAMERA, HEADER, frame, pose, real_frame
 from visualization_msgs.msg import Marker, MarkerArray
 
-from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
-from pose_ros.blazepose.camera import Camera
-from pose_ros.blazepose.datatypes import Detection, Float64Array, ImageSize, Roi
+from pose_ros.blazepose.datatypes import Detection, Float64Array, Roi
 from pose_ros.blazepose.drawing import LEFT_COLOR, RIGHT_COLOR
 from pose_ros.blazepose.topology import UPPER_BODY
 from pose_ros.frame import FrameResult
@@ -23,14 +20,9 @@ from pose_ros.markers import markers, roi_markers
 DETECTION = Detection(0.9, np.array((10, 5, 50, 45)), np.array(((1, 2), (3, 4), (5, 6), (7, 8))))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def astronaut() -> FrameResult:
-    """The result of a real picture, with a detection."""
-    media.require("astronaut")
-    image = next(media.frames("astronaut"))
-    poses = PoseTracker(PoseTrackerOptions(static_image_mode=True), MODELS_DIR).track(image, 0)
-    camera = Camera.from_hfov(ImageSize(512, 512), 1.0)
-    return FrameResult(HEADER, image, poses, UPPER_BODY, camera)
+    return real_frame()
 
 
 # ~/roi_markers

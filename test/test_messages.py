@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,19 @@ def frame(*poses: Pose, **fields: Any) -> FrameResult:
     return FrameResult(HEADER, IMAGE, poses, **{**defaults, **fields})
 
 
-@pytest.fixture(scope="module")
-def astronaut() -> FrameResult:
+@functools.cache
+def real_frame() -> FrameResult:
     """The result of a real picture, with a detection."""
     media.require("astronaut")
     image = next(media.frames("astronaut"))
     poses = PoseTracker(PoseTrackerOptions(static_image_mode=True), MODELS_DIR).track(image, 0)
     camera = Camera.from_hfov(ImageSize(512, 512), 1.0)
     return FrameResult(HEADER, image, poses, UPPER_BODY, camera)
+
+
+@pytest.fixture
+def astronaut() -> FrameResult:
+    return real_frame()
 
 
 # ~/landmarks
