@@ -15,9 +15,9 @@ from pose_ros.client import LANDMARK_DTYPE, landmarks_from_msg
 from pose_ros.messages import LANDMARK_NAMES, OUTPUTS
 
 pytest.importorskip("rosbags", reason="rosbags is needed to write and read bags")
-from rosbags.highlevel import AnyReader  # noqa: E402
-from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
-from rosbags.typesys import Stores, get_typestore  # noqa: E402
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 FRAMES = 5
