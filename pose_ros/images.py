@@ -11,6 +11,7 @@ import contextlib
 import functools
 import io
 import re
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
 _Pixels = npt.NDArray[Any]
+_MAX_REASON = 300
 
 
 class Encoding(NamedTuple):
@@ -239,7 +241,7 @@ def _rgb_from_cv_bridge(msg: Image) -> ImageArray:
     try:
         rgb: ImageArray = _cv_bridge().imgmsg_to_cv2(msg, "rgb8")
     except Exception as error:  # a broken cv_bridge raises anything, AttributeError too
-        reason = " ".join(str(error).split())
+        reason = textwrap.shorten(str(error), _MAX_REASON, placeholder="...")
         raise ImageError(
             f"image encoding {quote(msg.encoding)} is not supported, and cv_bridge cannot "
             f"convert it ({reason}); supported are {', '.join(ENCODINGS)}"

@@ -116,12 +116,17 @@ def _percentiles(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _process(record: Record) -> dict[str, Any]:
-    """Return what the samples of the process say; the slope is that after the first minute."""
+    """Return what the samples of the process say; the slope is that of the settled heap.
+
+    It settles in a minute; where requests change models all the time, in half of the run.
+    """
     samples = record.samples
     if len(samples) < 2:
         return {}
     first, last = samples[0], samples[-1]
-    late = [item for item in samples if item.time_ns - record.start_ns >= _MINUTE_NS]
+    half_ns = (record.end_ns - record.start_ns) // 2 if record.requests else 0
+    settled_ns = max(_MINUTE_NS, half_ns)
+    late = [item for item in samples if item.time_ns - record.start_ns >= settled_ns]
     return {
         "memory_mb": {
             "first": first.memory_mb,
@@ -129,6 +134,7 @@ def _process(record: Record) -> dict[str, Any]:
             "peak": max(item.memory_mb for item in samples),
             "shared_last": last.shared_mb,
         },
+        "slope_from_min": settled_ns / _MINUTE_NS,
         "slope_mb_min": _slope_mb_min(late, lambda item: item.memory_mb),
         "slope_unshared_mb_min": _slope_mb_min(late, lambda item: item.memory_mb - item.shared_mb),
         "threads": [first.threads, last.threads],

@@ -11,7 +11,7 @@ from typing import Any
 class Bounds:
     """What a run must keep to.
 
-    Memory is judged in runs that leave four minutes after the first one, answers where the camera
+    Memory is judged in runs of five minutes and more, answers where the camera
     gives the node time for each frame, and refusals with room for images that gave way to newer
     ones.
     """
@@ -52,7 +52,7 @@ def _memory(node: Mapping[str, Any], bounds: Bounds) -> Iterator[str]:
     is_judged = node["duration_s"] >= bounds.slope_from_s and slope is not None
     if is_judged and slope >= bounds.slope_mb_min:
         yield (
-            f"memory grows by {slope:.2f} MB/min after the first minute, "
+            f"memory grows by {slope:.2f} MB/min after {node['process']['slope_from_min']:g} min, "
             f"allowed are less than {bounds.slope_mb_min:g}"
         )
 

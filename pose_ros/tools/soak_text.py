@@ -68,11 +68,14 @@ def _process_facts(node: Mapping[str, Any]) -> dict[str, str]:
     if not process:
         return {}
     memory = process["memory_mb"]
+    slope, unshared = (
+        f"{_number(process[name], 2)} MB/min" for name in ("slope_mb_min", "slope_unshared_mb_min")
+    )
     return {
         "memory": f"{memory['first']:.1f} MB at first, {memory['last']:.1f} MB at last "
         f"({memory['shared_last']:.1f} MB of it shared), peak {memory['peak']:.1f} MB",
-        "slope from 1 min": f"{_number(process['slope_mb_min'], 2)} MB/min, "
-        f"not counting shared memory {_number(process['slope_unshared_mb_min'], 2)} MB/min",
+        "memory slope": f"{slope} from {process['slope_from_min']:.1f} min on, "
+        f"not counting shared memory {unshared}",
         "threads, files": " and ".join(
             "{} to {}".format(*process[name]) for name in ("threads", "files")
         ),
