@@ -305,6 +305,12 @@ class Client:
         """Handle messages until a future is done, or until the time is over."""
         self._executor.spin_until_future_complete(future, timeout_s)
 
+    def wait_for_name(self) -> None:
+        """Return when the node is known by its name; its topics and services may be so before."""
+        namespace, _, name = self._name.rpartition("/")
+        found = self.node.get_node_names_and_namespaces
+        self.until(lambda: (name, namespace or "/") in found(), "the node's name")
+
     # Topics
 
     def images_matched(self) -> bool:

@@ -40,6 +40,7 @@ def growth_mb(memory_mb: list[float]) -> float:
 
 def endpoints(client: Client, node_name: str = "pose") -> Counter[str]:
     """How many publishers, subscriptions and services of a node there are, by name."""
+    client.wait_for_name()
     node, found = client.node, Counter[str]()
     for topic, _ in node.get_topic_names_and_types():
         ends = (

@@ -37,6 +37,7 @@ MANAGED = running.parameters(autostart=False)
 
 def topics(client: Client) -> set[str]:
     """The outputs that the node advertises."""
+    client.wait_for_name()
     found = client.node.get_publisher_names_and_types_by_node("pose", "/")
     return {name for name, _ in found if name.startswith("/pose/")} - {"/pose/transition_event"}
 
