@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import (
@@ -16,6 +14,8 @@ from rclpy.qos import (
     qos_policy_name_from_kind,
 )
 from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from pose_ros.stamps import STEADY
 
 _NAME_S = 1.0  # the name of a node is known some time after its topics
 
@@ -95,7 +95,7 @@ def _teller(
             node.get_logger().warning(f"{sentence} {policy}: {found}")
 
         policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
-        timer = node.create_timer(_NAME_S, tell, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        timer = node.create_timer(_NAME_S, tell, clock=STEADY)
 
     return tell_later
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
@@ -37,7 +35,7 @@ from pose_ros.parameters import (
 from pose_ros.processing import FrameProcessor
 from pose_ros.publishers import QOS, OutputPublishers
 from pose_ros.share import share_path
-from pose_ros.stamps import stamp_to_ns
+from pose_ros.stamps import STEADY, stamp_to_ns
 from pose_ros.tf import TfLink, check_tf
 from pose_ros.worker import NewestWorker
 
@@ -45,7 +43,6 @@ _REPORT_PERIOD_S = 1.0
 _DEMAND_PERIOD_S = 0.1
 _LOG_PERIOD_S = 5.0
 _JUMP_LOG_PERIOD_S = 1.0
-_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class PoseNode(OwningLifecycleNode):
@@ -119,7 +116,7 @@ class PoseNode(OwningLifecycleNode):
 
     def _every(self, period_s: float, callback: Callable[[], None]) -> None:
         """Call back while the node is active, whatever the simulated time does."""
-        timer = self.create_timer(period_s, callback, clock=_STEADY)
+        timer = self.create_timer(period_s, callback, clock=STEADY)
         self.while_active.callback(self.destroy_timer, timer)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -205,7 +202,7 @@ class PoseNode(OwningLifecycleNode):
         self.get_logger().error(
             f"{kind}: {reason} (refused so far: {count})",
             throttle_duration_sec=_LOG_PERIOD_S,
-            throttle_time_source_type=_STEADY,
+            throttle_time_source_type=STEADY,
         )
 
     def _answer(self, message: Image | CompressedImage) -> None:
@@ -240,7 +237,7 @@ class PoseNode(OwningLifecycleNode):
         self.get_logger().warning(
             f"image stamps jumped; the tracker has started afresh (jumps so far: {count})",
             throttle_duration_sec=_JUMP_LOG_PERIOD_S,
-            throttle_time_source_type=_STEADY,
+            throttle_time_source_type=STEADY,
         )
 
     def _follow_options(self, processor: FrameProcessor) -> None:

@@ -8,12 +8,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 import rclpy
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 from rclpy.utilities import ok, try_shutdown
+
+from pose_ros.stamps import STEADY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +86,7 @@ def _wake_now_and_then(node: Node) -> None:
 
     On a signal rclpy wakes it a moment before ROS is shut down: it can see nothing and sleep on.
     """
-    steady = Clock(clock_type=ClockType.STEADY_TIME)
-    node.create_timer(_WAKE_S, lambda: None, clock=steady)
+    node.create_timer(_WAKE_S, lambda: None, clock=STEADY)
 
 
 def shutdown() -> None:

@@ -1,8 +1,13 @@
-"""Time stamps of messages."""
+"""Time stamps of messages, and the clock that nobody sets."""
 
 from __future__ import annotations
 
 from builtin_interfaces.msg import Time
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+"""For timers and throttled logs: simulated time may stand still, or go back."""
 
 
 def stamp_to_ns(stamp: Time) -> int:

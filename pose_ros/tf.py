@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.frame import FrameResult
+from pose_ros.stamps import STEADY
 from pose_ros.transforms import person_transforms
 
 _PATIENCE = Duration(nanoseconds=50_000_000)
@@ -130,7 +131,11 @@ class TfLink:
         transform = target.find(target_frame, frame.header)
         if transform is None:
             sentence = no_transform_sentence(target_frame, frame.header.frame_id)
-            self._node.get_logger().warning(sentence, throttle_duration_sec=_WARNING_PERIOD_S)
+            self._node.get_logger().warning(
+                sentence,
+                throttle_duration_sec=_WARNING_PERIOD_S,
+                throttle_time_source_type=STEADY,
+            )
         return replace(frame, transform=transform)
 
     def publish(self, frame: FrameResult, with_landmarks: bool) -> None:

@@ -102,19 +102,19 @@ class PositionFinder:
         if wanted in ("auto", "world") and pose.world_landmarks_m is not None:
             origin_m = body_origin(pose, rays)
             if origin_m is not None:
-                origin_m, used = self._smooth(origin_m, used, time_ns)
-                z_m = pose.world_landmarks_m[:, 2].astype(np.float64) + origin_m[2]
+                distance_m, used = self._smooth(origin_m[2], used, time_ns)
+                z_m = pose.world_landmarks_m[:, 2].astype(np.float64) + distance_m
                 return _position(rays, z_m, "world"), used
         return _position(rays, np.full(len(rays), np.nan), "none"), used
 
     def _smooth(
-        self, origin_m: Float64Array, used: OneEuroFilter, time_ns: int
-    ) -> tuple[Float64Array, OneEuroFilter]:
+        self, distance_m: float, used: OneEuroFilter, time_ns: int
+    ) -> tuple[float, OneEuroFilter]:
         if not self._is_smoothing:
-            return origin_m, used
-        raw = origin_m.astype(np.float32)[None]
-        filtered, following = used.apply(raw, time_ns, raw[0, 2])
-        return filtered[0].astype(np.float64), following
+            return distance_m, used
+        raw = np.array([[distance_m]], np.float32)
+        filtered, following = used.apply(raw, time_ns, raw[0, 0])
+        return float(filtered[0, 0]), following
 
 
 def z_from_depth(
