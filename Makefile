@@ -5,15 +5,19 @@ BIN := $(VENV)/bin
 REFERENCE := test/reference/.venv/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
-.PHONY: help setup demo test check format golden bench fuzz soak
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup demo test test-untimed test-timed lint check format golden bench fuzz soak docs pictures
 help:
 	@echo "make demo     run the node on a real video over ROS 2; results in out/"
-	@echo "make test     run all tests that need no root and no second environment"
-	@echo "make check    lint, types, architecture, consistency"
+	@echo "make test     run all tests that need no root and no second environment, or TEST_ARGS"
+	@echo "make check    lint, types, architecture, consistency, length of sentences"
 	@echo "make bench    time the pipeline and the node; beside MediaPipe after make golden"
 	@echo "make fuzz     send 20,000 fuzzed messages, and damaged models, from a random start"
 	@echo "make soak     run the node for ten minutes with failing cameras; report in out/"
 	@echo "make golden   make the reference figures again from MediaPipe itself"
+	@echo "make docs     write docs/parameters.md again from the options"
+	@echo "make pictures make the moving picture of the README again from a run of the demo"
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
 setup: $(VENV)/.ready
@@ -30,27 +34,48 @@ demo: setup
 	$(BIN)/python -m pose_ros.tools.demo $(DEMO_ARGS)
 
 test: setup
-	$(BIN)/python -m pytest $(TEST_ARGS)
+ifdef TEST_ARGS
+	$(PYTEST) $(TEST_ARGS)
+else
+	$(MAKE) --no-print-directory test-untimed
+	$(MAKE) --no-print-directory test-timed
+endif
 
-check: setup
+# Two files at a time; what judges times runs alone.
+test-untimed: setup
+	$(PYTEST) -n 2 --dist loadfile -m "not timed"
+
+test-timed: setup
+	$(PYTEST) -m timed
+
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --quiet test/test_architecture.py test/test_consistency.py
+	$(BIN)/python test/project/prose.py
+
+check: lint
+	$(PYTEST) --quiet test/project/test_architecture.py test/project/test_consistency.py
+
+docs: setup
+	$(BIN)/python test/project/parameters_page.py
+
+pictures: setup
+	$(BIN)/python test/project/moving_picture.py
 
 golden: setup
 	$(BIN)/python test/reference/make.py
 
 bench: setup
-	$(BIN)/python -m pose_ros.tools.benchmark core $(if $(wildcard $(REFERENCE)),--mediapipe $(REFERENCE))
-	$(BIN)/python -m pose_ros.tools.benchmark node
+	PYTHONPATH=test $(BIN)/python -m benchmark core $(if $(wildcard $(REFERENCE)),--mediapipe $(REFERENCE))
+	PYTHONPATH=test $(BIN)/python -m benchmark node
 
 fuzz: setup
-	$(BIN)/python -m pytest -rP --show-capture=stdout test/test_fuzz.py test/test_fuzz_models.py \
+	$(PYTEST) -rP --show-capture=stdout test/node/test_fuzz.py test/node/test_fuzz_models.py \
 	    --fuzz-messages 20000 --fuzz-seed random $(FUZZ_ARGS)
 
 soak: setup
-	$(BIN)/python -m pose_ros.tools.soak $(SOAK_ARGS)
+	PYTHONPATH=test $(BIN)/python -m soak $(SOAK_ARGS)
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -8,10 +8,10 @@ NAME = "pose_ros"
 SHARE = f"share/{NAME}"
 
 
-def files(folder: str, *patterns: str) -> tuple[str, list[str]]:
-    """Return a data_files row that installs a folder's matching files under share."""
+def files(target: str, folder: str, *patterns: str) -> tuple[str, list[str]]:
+    """Return a data_files row that installs a folder's matching files into `target`."""
     found = [str(path) for pattern in patterns for path in sorted(Path(folder).glob(pattern))]
-    return f"{SHARE}/{Path(folder).name}", found
+    return target, found
 
 
 setup(
@@ -22,10 +22,12 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),
-        files("launch", "*.launch.py"),
-        files("config", "*"),
-        files("models", "*.onnx", "*.data", "manifest.json"),
-        files("docs/demo", "*"),
+        files(f"{SHARE}/launch", "launch", "*.launch.py"),
+        files(f"{SHARE}/config", "config", "*"),
+        files(f"{SHARE}/models", "models", "*.onnx", "*.data", "manifest.json"),
+        files(f"{SHARE}/demo", "docs/demo", "*"),
+        # for `ros2 run` only: pip would put console scripts with names such as `demo` on the PATH
+        files(f"lib/{NAME}", "resource/tools", "*"),
     ],
     # numpy, OpenCV and onnxruntime come from rosdep on a robot: see package.xml and the README
     install_requires=["setuptools"],
@@ -36,15 +38,5 @@ setup(
     maintainer_email="maintainers@pose-ros.example",
     description="Human pose (MediaPipe BlazePose) as a ROS 2 node, with onnxruntime",
     license="Apache-2.0",
-    entry_points={
-        "console_scripts": [
-            f"pose_node = {NAME}.node:main",
-            f"video_source = {NAME}.tools.video_source:main",
-            f"annotate = {NAME}.tools.annotate:main",
-            f"echo_landmarks = {NAME}.tools.echo_landmarks:main",
-            f"demo = {NAME}.tools.demo:main",
-            f"benchmark = {NAME}.tools.benchmark:main",
-            f"soak = {NAME}.tools.soak:main",
-        ],
-    },
+    entry_points={"console_scripts": [f"pose_node = {NAME}.node:main"]},
 )

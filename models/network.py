@@ -51,8 +51,13 @@ def prune(network: Network, outputs: Iterable[str]) -> Network:
     return replace(network, outputs=wanted, nodes=tuple(reversed(kept)), constants=constants)
 
 
+def join_pads(network: Network) -> Network:
+    """Let every Conv pad by itself where a Pad came before it."""
+    return prune(apply(merge_pad, network), network.outputs)
+
+
 def rewrite(network: Network) -> Network:
-    """Apply every rewrite, in the order of STEPS."""
+    """Apply every other rewrite, in the order of STEPS."""
     for step in STEPS:
         network = apply(step, network)
     return prune(network, network.outputs)
@@ -199,7 +204,6 @@ def _conv(
 
 
 STEPS: tuple[Step, ...] = (
-    merge_pad,
     pad_channels,
     conv_before_resize,
     flatten_head,

@@ -1,8 +1,12 @@
-"""Compare converted models with their sources under LiteRT (ai-edge-litert, XNNPACK kernels)."""
+"""
+Compare converted models with their sources under the sources' own runtimes.
+
+These are LiteRT (ai-edge-litert, XNNPACK kernels) and TensorFlow.js (plain JavaScript).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -11,7 +15,10 @@ import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 from tflite import Array
 
-PICTURE = Path(__file__).resolve().parents[1] / "docs" / "demo" / "person.mp4"
+Reference = Callable[[Array], dict[str, Array]]
+"""Gives the outputs of a source by name, NCHW, for an image (S, S, 3) in [0, 1]."""
+
+CLIP = Path(__file__).resolve().parents[1] / "test" / "clips" / "person.mp4"
 RANDOM_IMAGES = 4
 
 # Largest difference allowed. Logits are compared as what they stand for, probabilities.
@@ -19,27 +26,31 @@ RANDOM_IMAGES = 4
 # and built-in kernels differ from each other by up to 4e-3, in the mean by 2.4e-6.
 TOLERANCES = {
     "boxes": (0.05, "px"),
+    "center": (1e-3, "probability"),
     "heatmap": (1e-3, "probability"),
     "landmarks": (0.05, "px"),
     "mask": (1e-5, "probability, mean"),
+    "offset": (0.01, "cells"),
     "presence": (1e-3, "probability"),
     "scores": (1e-3, "probability"),
+    "size": (0.01, "cells"),
     "world": (1e-4, "m"),
 }
-LOGITS = ("heatmap", "mask", "scores")
+LOGITS = ("center", "heatmap", "mask", "scores")
 
 
 def random_images(size: int) -> Iterator[Array]:
-    """Give images (size, size, 3) of uniform noise in [0, 1], the same ones each time."""
+    """Give images (size, size, 3) of uniform noise, bytes scaled to [0, 1], each time the same."""
     for seed in range(RANDOM_IMAGES):
-        yield np.random.default_rng(seed).random((size, size, 3), dtype=np.float32)
+        noise = np.random.default_rng(seed).integers(0, 256, (size, size, 3))
+        yield noise.astype(np.float32) / 255
 
 
 def person_image(size: int) -> Array:
-    """Give the middle square (size, size, 3) RGB in [0, 1] of the first frame of PICTURE."""
-    found, frame = cv2.VideoCapture(str(PICTURE)).read()
+    """Give the middle square (size, size, 3) RGB in [0, 1] of the first frame of CLIP."""
+    found, frame = cv2.VideoCapture(str(CLIP)).read()
     if not found:
-        raise FileNotFoundError(f"{PICTURE} can't be read")
+        raise FileNotFoundError(f"{CLIP} cannot be read")
     return square(frame[..., ::-1], size)
 
 
@@ -52,37 +63,57 @@ def square(image: Array, size: int) -> Array:
     return cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-class Pair:
-    """A converted graph under onnxruntime beside its source under LiteRT, one thread each."""
+class LiteRt:
+    """A TensorFlow Lite file under LiteRT, one thread; a Reference."""
 
-    def __init__(self, graph: Path, source: bytes, source_outputs: tuple[str, ...]) -> None:
+    def __init__(
+        self, source: bytes, outputs: tuple[str, ...], input_range: tuple[float, float]
+    ) -> None:
+        self._interpreter = Interpreter(model_content=source, num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._outputs, self._range = outputs, input_range
+
+    def __call__(self, image: Array) -> dict[str, Array]:
+        """Give the outputs for an image."""
+        details = self._interpreter.get_output_details()
+        scaled = _scaled(image, self._range)
+        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], scaled)
+        self._interpreter.invoke()
+        arrays = [nchw(self._interpreter.get_tensor(detail["index"])) for detail in details]
+        return dict(zip(self._outputs, arrays, strict=True))
+
+
+class Pair:
+    """A converted graph under onnxruntime, one thread, beside its source."""
+
+    def __init__(
+        self, graph: Path, reference: Reference, input_range: tuple[float, float]
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(graph, options)
-        self._interpreter = Interpreter(model_content=source, num_threads=1)
-        self._interpreter.allocate_tensors()
-        self._source_outputs = source_outputs
+        self._reference, self._range = reference, input_range
         self.size: int = self._session.get_inputs()[0].shape[2]
 
-    def differences(self, image: Array, input_range: tuple[float, float]) -> dict[str, float]:
+    def differences(self, image: Array) -> dict[str, float]:
         """Give the difference of each output for one image in [0, 1], in TOLERANCES' units."""
-        low, high = input_range
-        scaled = (image * np.float32(high - low) + np.float32(low))[None]
-        reference = self._reference(scaled)
         names = [output.name for output in self._session.get_outputs()]
-        feed = {self._session.get_inputs()[0].name: np.ascontiguousarray(_nchw(scaled))}
-        ours = zip(names, self._session.run(names, feed), strict=True)
+        scaled = np.ascontiguousarray(nchw(_scaled(image, self._range)))
+        outputs = self._session.run(names, {self._session.get_inputs()[0].name: scaled})
+        reference = self._reference(image)
+        ours = zip(names, outputs, strict=True)
         return {name: _difference(name, array, reference[name]) for name, array in ours}
 
-    def _reference(self, scaled: Array) -> dict[str, Array]:
-        details = self._interpreter.get_output_details()
-        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], scaled)
-        self._interpreter.invoke()
-        arrays = [_nchw(self._interpreter.get_tensor(detail["index"])) for detail in details]
-        return dict(zip(self._source_outputs, arrays, strict=True))
+
+def _scaled(image: Array, input_range: tuple[float, float]) -> Array:
+    """Give the batch (1, S, S, 3) of one image that a network takes."""
+    low, high = input_range
+    scaled: Array = (image * np.float32(high - low) + np.float32(low))[None]
+    return scaled
 
 
-def _nchw(array: Array) -> Array:
+def nchw(array: Array) -> Array:
+    """Give an array in NCHW order if it is a map (1, H, W, C), else itself."""
     return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
 
 
@@ -99,13 +130,11 @@ def _probability(logit: Array) -> Array:
     return probability
 
 
-def report(
-    graph: Path, source: bytes, outputs: tuple[str, ...], input_range: tuple[float, float]
-) -> bool:
-    """Print the differences of one graph for noise and for a person; tell if all are allowed."""
-    pair = Pair(graph, source, outputs)
-    noise = [pair.differences(image, input_range) for image in random_images(pair.size)]
-    person = pair.differences(person_image(pair.size), input_range)
+def report(graph: Path, reference: Reference, input_range: tuple[float, float]) -> bool:
+    """Print a graph's differences for noise and for a person; return whether they are allowed."""
+    pair = Pair(graph, reference, input_range)
+    noise = [pair.differences(image) for image in random_images(pair.size)]
+    person = pair.differences(person_image(pair.size))
     good = True
     for name, on_person in person.items():
         on_noise = max(result[name] for result in noise)

@@ -13,33 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
-from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs.msg import PointCloud2
+
+from pose_ros.outputs.layout import LANDMARK_DTYPE, landmark_fields
 
 if TYPE_CHECKING:
     from std_msgs.msg import String
 
-_FLOATS = ("x", "y", "z", "u", "v", "depth_rel", "wx", "wy", "wz", "visibility", "presence")
-
-LANDMARK_DTYPE = np.dtype(
-    {
-        "names": [*_FLOATS, "person_id", "index"],
-        "formats": ["<f4"] * len(_FLOATS) + ["<u4", "u1"],
-        "offsets": list(range(0, 52, 4)),
-        "itemsize": 52,
-    }
-)
-"""One point of `~/landmarks`."""
-
-_DATATYPES = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32, "|u1": PointField.UINT8}
-
-
-def landmark_fields() -> list[PointField]:
-    """Return the description of `LANDMARK_DTYPE` that a PointCloud2 carries."""
-    fields = (LANDMARK_DTYPE.fields or {}).items()
-    return [
-        PointField(name=name, offset=offset, datatype=_DATATYPES[dtype.str], count=1)
-        for name, (dtype, offset, *_) in fields
-    ]
+__all__ = ["LANDMARK_DTYPE", "LandmarkNames", "Landmarks", "landmarks_from_msg", "names_from_msg"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +28,19 @@ class Landmarks:
     """The landmarks of P people, N each, as read-only views of a message's data.
 
     `points` (P, N) has the fields of `LANDMARK_DTYPE`; the properties are views of it. P is 0
-    when nobody is in the picture. What is unknown is NaN.
+    when nobody is in the image. What is unknown is NaN.
     """
 
     points: npt.NDArray[Any]
 
     @property
     def xyz(self) -> npt.NDArray[np.float32]:
-        """Places (P, N, 3) in the camera's optical frame, in m."""
+        """Positions (P, N, 3) in the camera's optical frame, in m."""
         return self._vectors("x", 3)
 
     @property
     def pixels(self) -> npt.NDArray[np.float32]:
-        """Places (P, N, 2) in the image, in px."""
+        """Positions (P, N, 2) in the image, in px."""
         return self._vectors("u", 2)
 
     @property
@@ -69,17 +50,17 @@ class Landmarks:
 
     @property
     def world(self) -> npt.NDArray[np.float32]:
-        """Places (P, N, 3) relative to the person's mid-hip, in m."""
+        """Positions (P, N, 3) relative to the person's mid-hip, in m."""
         return self._vectors("wx", 3)
 
     @property
     def visibility(self) -> npt.NDArray[np.float32]:
-        """Probabilities (P, N) that a landmark is in the picture and not hidden."""
+        """Probabilities (P, N) that a landmark is in the image and not hidden."""
         return self.points["visibility"]
 
     @property
     def presence(self) -> npt.NDArray[np.float32]:
-        """Probabilities (P, N) that a landmark is in the picture."""
+        """Probabilities (P, N) that a landmark is in the image."""
         return self.points["presence"]
 
     @property
@@ -87,14 +68,24 @@ class Landmarks:
         """The people's ids (P,)."""
         return self.points["person_id"][:, 0]
 
+    @property
+    def state(self) -> npt.NDArray[np.uint8]:
+        """The people's states (P,): 2 is tracked, 3 held; 1 is reserved."""
+        return self.points["state"][:, 0]
+
+    @property
+    def held_ms(self) -> npt.NDArray[np.uint16]:
+        """Times (P,) since the people were last tracked, in ms; 0 while they are."""
+        return self.points["held_ms"][:, 0]
+
     def _vectors(self, first: str, length: int) -> npt.NDArray[np.float32]:
-        """View neighbouring float fields, beginning with `first`, as vectors (P, N, length)."""
+        """View neighboring float fields, beginning with `first`, as vectors (P, N, length)."""
         column = self.points[first]
         return as_strided(column, (*column.shape, length), (*column.strides, 4), writeable=False)
 
 
 class LandmarkNames(NamedTuple):
-    """What `~/landmark_names` tells: the model, its landmarks' names, and what to connect."""
+    """The content of `~/landmark_names`: the model, its landmarks' names, and what to connect."""
 
     model: str
     names: tuple[str, ...]
@@ -102,15 +93,17 @@ class LandmarkNames(NamedTuple):
 
 
 def landmarks_from_msg(msg: PointCloud2) -> Landmarks:
-    """Return views of a `~/landmarks` message; nothing is copied.
+    """Return views of a `~/landmarks` message; nothing is copied unless its data is a list.
 
-    Raises ValueError for a cloud of another layout.
+    Any object with the attributes of the message will do, such as one that rosbags read: `data`
+    is bytes, an array or a list of byte values. Raises ValueError for a cloud of another layout.
     """
-    _check_layout(msg)
+    data = _bytes_of(msg.data)
+    _check_layout(msg, data)
     points: npt.NDArray[Any] = np.ndarray(
         (msg.height, msg.width),
         LANDMARK_DTYPE,
-        buffer=msg.data,
+        buffer=data,
         strides=(msg.row_step, msg.point_step),
     )
     points.setflags(write=False)
@@ -118,36 +111,56 @@ def landmarks_from_msg(msg: PointCloud2) -> Landmarks:
 
 
 def names_from_msg(msg: String) -> LandmarkNames:
-    """Return what a `~/landmark_names` message tells. Raises ValueError for other texts."""
+    """Return the content of a `~/landmark_names` message. Raises ValueError for other texts."""
     try:
         content = json.loads(msg.data)
-        connections = tuple((int(start), int(end)) for start, end in content["connections"])
-        return LandmarkNames(content["model"], tuple(content["names"]), connections)
-    except (ValueError, KeyError, TypeError) as error:
+        names = tuple(content["names"])
+        connections = tuple((start, end) for start, end in content["connections"])
+        if not all(isinstance(name, str) for name in (content["model"], *names)):
+            raise TypeError("a name is not a text")
+        if not all(type(index) is int for pair in connections for index in pair):
+            raise TypeError("a connection is not a pair of indices")
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"text {msg.data[:80]!r} is not a message of landmark names; "
+            f"text {str(msg.data)[:80]!r} is not a message of landmark names; "
             "allowed is a JSON object with model, names and connections"
+        ) from error
+    return LandmarkNames(content["model"], names, connections)
+
+
+def _bytes_of(data: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401, whatever holds bytes
+    """Return the bytes (n,) of a message's data; a view unless it is a list of numbers."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return np.ndarray((len(data),), np.uint8, buffer=data)
+    try:
+        if isinstance(data, (list, tuple)):  # NumPy below 2 would wrap numbers that are no bytes
+            data = np.frombuffer(bytes(data), np.uint8)
+        return np.ascontiguousarray(data, np.uint8).ravel()
+    except (TypeError, OverflowError, ValueError) as error:
+        raise ValueError(
+            f"landmark cloud has data of type {type(data).__name__}; allowed are bytes: {error}"
         ) from error
 
 
-def _check_layout(msg: PointCloud2) -> None:
+def _check_layout(msg: PointCloud2, data: npt.NDArray[np.uint8]) -> None:
     """Raise ValueError unless the cloud has the fields and the size of a landmark cloud."""
     if msg.is_bigendian:
         raise ValueError("landmark cloud is big-endian; allowed is little-endian")
+    found = {(item.name, item.offset, item.datatype, item.count) for item in msg.fields}
     for field in landmark_fields():
-        if field not in msg.fields:
-            found = ", ".join(f"{other.name} at {other.offset}" for other in msg.fields)
+        if (field.name, field.offset, field.datatype, field.count) not in found:
+            names = ", ".join(f"{other.name} at {other.offset}" for other in msg.fields)
             raise ValueError(
                 f"landmark cloud has no {LANDMARK_DTYPE[field.name]} field {field.name!r} at "
-                f"offset {field.offset}; it has {found or 'no fields'}"
+                f"offset {field.offset}; it has {names or 'no fields'}"
             )
     if msg.width == 0 or msg.point_step < 52 or msg.row_step < msg.width * msg.point_step:
         raise ValueError(
             f"landmark cloud has width {msg.width}, point_step {msg.point_step} and row_step "
             f"{msg.row_step}; allowed are points of at least 52 bytes, and rows that hold them"
         )
-    if len(msg.data) < msg.height * msg.row_step:
+    if len(data) < msg.height * msg.row_step:
         raise ValueError(
             f"landmark cloud of {msg.height} rows of {msg.row_step} bytes has only "
-            f"{len(msg.data)} bytes of data"
+            f"{len(data)} bytes of data"
         )

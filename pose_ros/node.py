@@ -5,47 +5,57 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
-from rclpy.parameter import Parameter
-from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
-from std_srvs.srv import SetBool, Trigger
 
-from pose_ros import spinning
-from pose_ros.blazepose.datatypes import DepthImage, ImageSize
-from pose_ros.blazepose.errors import ImageError, PoseError
-from pose_ros.camera_input import CameraInput
-from pose_ros.depth_input import DepthInput
-from pose_ros.diagnostics import Diagnostics, Troubles, clock_sentence, image_age_ns
-from pose_ros.lifecycle import OwningLifecycleNode, transition
-from pose_ros.messages import Output
-from pose_ros.parameters import (
-    changed_parameters,
-    check_change,
-    declare_options,
-    with_parameters,
-)
+from pose_ros.blazepose.datatypes import size_of
+from pose_ros.blazepose.errors import ImageError
+from pose_ros.command_line import command_line
+from pose_ros.inputs.inputs import Inputs
+from pose_ros.outputs.frame import Frame
+from pose_ros.outputs.sink import Demand, Sink, total_demand
+from pose_ros.outputs.target import TargetFrame
+from pose_ros.outputs.tf import TfSink
+from pose_ros.outputs.topics import TopicSink
+from pose_ros.parameters import NodeOptions, NodeParameters, differing_values
 from pose_ros.processing import FrameProcessor
-from pose_ros.publishers import QOS, OutputPublishers
-from pose_ros.share import share_path
-from pose_ros.stamps import STEADY, stamp_to_ns
-from pose_ros.tf import TfLink, check_tf
-from pose_ros.worker import NewestWorker
+from pose_ros.runtime import run
+from pose_ros.runtime.clock import STEADY_CLOCK, stamp_to_ns
+from pose_ros.runtime.diagnostics import PeopleCounts
+from pose_ros.runtime.lifecycle import ManagedNode, held, transition
+from pose_ros.runtime.report import Health, NodeReport, node_status
+from pose_ros.runtime.requests import Requests
+from pose_ros.runtime.worker import NewestWorker
 
-_REPORT_PERIOD_S = 1.0
-_DEMAND_PERIOD_S = 0.1
-_LOG_PERIOD_S = 5.0
-_JUMP_LOG_PERIOD_S = 1.0
+_UPDATE_PERIOD_S = 0.1
 
 
-class PoseNode(OwningLifecycleNode):
+@dataclass(frozen=True)
+class _Configured:
+    """What exists only while the node is configured."""
+
+    processor: FrameProcessor
+    topics: TopicSink
+    requests: Requests
+
+    def publish_names(self) -> None:
+        """Publish the names of the landmarks of the model in use."""
+        self.topics.publish_names(self.processor.options.model, self.processor.topology)
+
+
+@dataclass(frozen=True)
+class _Active(_Configured):
+    """What exists only while the node is active; all of the configured node goes on."""
+
+    inputs: Inputs
+    worker: NewestWorker[Image | CompressedImage]
+    target: TargetFrame
+    sinks: tuple[Sink, ...]
+
+
+class PoseNode(ManagedNode):
     """Finds the person in a camera's images; its interface is described in the README.
 
     The executor's thread takes messages and requests and puts the newest image into the worker's
@@ -55,37 +65,35 @@ class PoseNode(OwningLifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("pose")
-        self._options = declare_options(self)
-        self.add_on_set_parameters_callback(self._on_set_parameters)
-        self._diagnostics = Diagnostics()
-        self._processor: FrameProcessor | None = None
-        self._enabled = True
-        self._restart = False
-        self._troubles = Troubles(self.get_logger().warning)
+        self._settings = NodeParameters(self)
+        self._next_person_id = 1
+        self._configured: _Configured | None = None
+        self._active: _Active | None = None
+        self._report = NodeReport(self, self._health)
 
     @property
-    def autostart(self) -> bool:
-        """Whether the node is to be brought up by its own process."""
-        return self._options.autostart
+    def options(self) -> NodeOptions:
+        """The options of the next image."""
+        return self._settings.options
 
     # Lifecycle
 
     @transition
     def on_configure(self) -> None:
         """Load the models, advertise topics and services."""
-        check_tf(self._options.publish_tf, self._options.target_frame)
-        if self._options.allow_unverified_models:
+        if self.options.allow_unverified_models:
             self.get_logger().warning("allow_unverified_models is true: no model file is checked")
-        self._processor = FrameProcessor(self._options, self._models_dir, self._diagnostics)
-        owned = self.while_configured
-        owned.callback(setattr, self, "_processor", None)
-        self._outputs = OutputPublishers(self)
-        owned.callback(self._outputs.destroy)
-        for service in (
-            self.create_service(SetBool, "~/enable", self._on_enable),
-            self.create_service(Trigger, "~/reset", self._on_reset),
-        ):
-            owned.callback(self.destroy_service, service)
+        processor = FrameProcessor(self.options, self._report.diagnostics, self._next_person_id)
+        topics = held(self.while_configured, TopicSink(self))
+        requests = held(self.while_configured, Requests(self))
+        self._configured = _Configured(processor, topics, requests)
+        self._settings.is_configured = True
+        self.while_configured.callback(self._forget, processor)
+
+    def _forget(self, processor: FrameProcessor) -> None:
+        """Forget the configured state, but not which ids have been given to people."""
+        self._next_person_id = processor.next_person_id
+        self._configured, self._settings.is_configured = None, False
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Enable the publishers, then subscribe."""
@@ -94,229 +102,158 @@ class PoseNode(OwningLifecycleNode):
 
     @transition
     def _activate(self) -> None:
-        self._publish_names()
-        self._restart = True
-        owned = self.while_active
-        self._depth = DepthInput(self, self._options)
-        owned.callback(self._depth.release)
-        self._tf = TfLink(self)
-        owned.callback(self._tf.release)
-        worker = NewestWorker(self._process, "pose_worker")
-        owned.callback(worker.stop)
-        receive = functools.partial(self._on_image, worker)
-        self._camera = CameraInput(self, self._options, receive)
-        owned.callback(self._camera.release)
-        self._camera.take()
-        self._every(_DEMAND_PERIOD_S, self._follow_demand)
-        publisher = self.create_publisher(DiagnosticArray, "/diagnostics", QOS["data"])
-        owned.callback(self.destroy_publisher, publisher)
-        self._every(_REPORT_PERIOD_S, functools.partial(self._report, publisher))
-        model = self._options.model
-        self.get_logger().info(f"waits for images on {self._camera.topic}; model {model}")
-
-    def _every(self, period_s: float, callback: Callable[[], None]) -> None:
-        """Call back while the node is active, whatever the simulated time does."""
-        timer = self.create_timer(period_s, callback, clock=STEADY)
+        assert self._configured is not None
+        self._configured.requests.request_reset()
+        self._active = active = self._connect(self._configured)
+        self.while_active.callback(setattr, self, "_active", None)
+        active.publish_names()
+        active.inputs.camera.update(is_needed=True)
+        active.inputs.camera.check()
+        update = functools.partial(self._update, active)
+        timer = self.create_timer(_UPDATE_PERIOD_S, update, clock=STEADY_CLOCK)
         self.while_active.callback(self.destroy_timer, timer)
+        topic, model = active.inputs.camera.topic, self.options.model
+        self.get_logger().info(f"waiting for images on {topic}; model {model}")
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and finish the image at work, then silence the publishers."""
-        self.while_active.close()
-        return super().on_deactivate(state)
+    def _connect(self, configured: _Configured) -> _Active:
+        """Make what exists only while the node is active, to be released in reverse order."""
+        tf = held(self.while_active, TfSink(self))
+        target = held(self.while_active, TargetFrame(self))
+        worker = held(self.while_active, NewestWorker(self._process, "pose_worker"))
+        configured.requests.on_disable = worker.drop
+        inputs = held(self.while_active, Inputs(self, self.options, self._receive))
+        kept = (configured.processor, configured.topics, configured.requests)
+        return _Active(*kept, inputs, worker, target, sinks=(configured.topics, tf))
 
-    @property
-    def _models_dir(self) -> Path:
-        return Path(self._options.models_dir) if self._options.models_dir else share_path("models")
+    # Demand
 
-    # Requests
+    def _demand(self) -> Demand:
+        """Return what the subscribers need; nothing while the node is disabled."""
+        active = self._active
+        if active is None or not active.requests.is_enabled:
+            return Demand()
+        return total_demand(active.sinks, locates_always=self.options.select == "nearest")
 
-    def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        """Accept all or none; the worker follows before its next image."""
-        is_configured = self._processor is not None
-        try:
-            options = with_parameters(self._options, parameters)
-            check_change(self._options, options, is_configured, self._models_dir)
-        except PoseError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        self._options = options
-        return SetParametersResult(successful=True)
+    def _update(self, active: _Active) -> None:
+        """Subscribe and advertise as demand and options ask."""
+        active.target.update(self.options)
+        for sink in active.sinks:
+            sink.update(self.options)
+        demand, options = self._demand(), self.options
+        needs_depth = demand.needs_positions and options.position_source in ("auto", "depth")
+        needs_detections = demand.has_subscribers and options.person_detector == "topic"
+        active.inputs.update(demand.has_subscribers, needs_depth, needs_detections)
 
-    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._enabled, self._restart = request.data, True
-        response.success = True
-        response.message = "enabled" if self._enabled else "disabled: images are dropped"
-        return response
+    # Images: receive, track, locate, publish
 
-    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._restart = True
-        response.success, response.message = True, "the tracker starts afresh with the next image"
-        return response
-
-    # Images
-
-    def _on_image(
-        self, worker: NewestWorker[Image | CompressedImage], message: Image | CompressedImage
-    ) -> None:
-        self._diagnostics.received()
-        if not self._has_demand():
-            self._restart = True
-        elif worker.offer(message):
-            self._diagnostics.dropped()
-
-    def _follow_demand(self) -> None:
-        self._tf.follow(self._options.publish_tf, self._options.target_frame)
-        self._camera.follow(is_wanted=self._has_demand())
-        wants_depth = self._options.position_source in ("auto", "depth")
-        self._depth.follow(
-            self._camera.is_taken and wants_depth and self._needs_place(self._outputs.wanted())
-        )
-
-    def _has_demand(self) -> bool:
-        return self._enabled and (bool(self._outputs.wanted()) or self._tf.is_heard)
-
-    def _needs_place(self, wanted: Sequence[Output]) -> bool:
-        return self._tf.is_heard or any(output.needs_place for output in wanted)
-
-    def _find_depth(
-        self, slop_s: float, header: Header, image_size: ImageSize
-    ) -> DepthImage | None:
-        """Return the depth image of an image; a bad one is told and counted."""
-        try:
-            return self._depth.find(header, image_size, slop_s)
-        except ImageError as error:
-            self._refuse("bad depth", str(error))
-            return None
+    def _receive(self, message: Image | CompressedImage) -> None:
+        self._report.diagnostics.received()
+        active = self._active
+        if active is None:
+            return
+        if not self._demand().has_subscribers:
+            active.requests.request_reset()
+            active.inputs.camera.update(is_needed=False)  # a latched image comes again then
+        elif active.worker.offer(message):
+            self._report.diagnostics.dropped()
 
     def _process(self, message: Image | CompressedImage) -> None:
-        """Answer one image in the worker's thread; no image may end it."""
+        """Process one image in the worker's thread; no image may end it."""
         try:
-            self._answer(message)
+            active, demand = self._active, self._demand()
+            if active is not None and demand.has_subscribers:
+                frame = self._track(active, message, demand)
+                if demand.needs_positions:
+                    frame = self._locate(active, frame)
+                self._publish(active, frame)
         except ImageError as error:
-            self._refuse("bad image", str(error))
+            self._report.reject("bad image", str(error))
         except Exception:
             if self.context.ok():  # else a signal came meanwhile, and nothing can be published
-                self._refuse("internal error", traceback.format_exc())
+                self._report.reject("internal error", traceback.format_exc())
 
-    def _refuse(self, kind: str, reason: str) -> None:
-        count = self._diagnostics.refused(kind)
-        self.get_logger().error(
-            f"{kind}: {reason} (refused so far: {count})",
-            throttle_duration_sec=_LOG_PERIOD_S,
-            throttle_time_source_type=STEADY,
+    def _track(self, active: _Active, message: Image | CompressedImage, demand: Demand) -> Frame:
+        self._apply_options(active)
+        if active.requests.take_reset():
+            active.processor.reset()
+        inputs = active.inputs
+        frame = active.processor.track(
+            message, inputs.camera.camera_info, demand.needs_masks, inputs.detections.find
         )
+        self._report.update(active.processor.problems, active.processor.notice)
+        if frame.poses.has_jumped:
+            self._report.jump()
+        return frame
 
-    def _answer(self, message: Image | CompressedImage) -> None:
-        processor = self._processor
-        if processor is None:
-            return
-        wanted = self._outputs.wanted()
-        self._follow_options(processor)
-        self._follow_mask(processor, any(output.needs_mask for output in wanted))
-        if self._restart:
-            self._restart = False
-            processor.reset()
-        jumps = processor.time_jumps
-        options = processor.options
-        find_depth = functools.partial(self._find_depth, options.depth_slop_s)
-        is_needed = self._needs_place(wanted)
-        frame = processor.answer(
-            message, self._camera.camera_info, find_depth if is_needed else None
-        )
-        self._troubles.follow("calibration", processor.calibration_problem)
-        if processor.time_jumps != jumps:
-            self._tell_jump(processor.time_jumps)
-            self._tf.clear()
-        with self._diagnostics.stage("publish"):
-            self._outputs.publish(self._tf.move(frame, options.target_frame), wanted)
-            self._tf.publish(frame, options.tf_landmarks)
-        age_ns = image_age_ns(self.get_clock(), stamp_to_ns(message.header.stamp))
-        detections = sum(pose.detection is not None for pose in frame.poses)
-        self._diagnostics.answered(len(frame.poses), detections, age_ns)
+    def _apply_options(self, active: _Active) -> None:
+        """Apply changed parameters; a new model's names go out before its first landmarks."""
+        options = active.processor.options
+        if self.options is not options:
+            self._settings.apply(options, active.processor.configure)
+            if active.processor.options.model != options.model:
+                active.publish_names()
 
-    def _tell_jump(self, count: int) -> None:
-        self.get_logger().warning(
-            f"image stamps jumped; the tracker has started afresh (jumps so far: {count})",
-            throttle_duration_sec=_JUMP_LOG_PERIOD_S,
-            throttle_time_source_type=STEADY,
-        )
-
-    def _follow_options(self, processor: FrameProcessor) -> None:
-        """Apply changed parameters; those that turn out not to work are set back."""
-        new, old = self._options, processor.options
-        if new is old:
-            return
+    def _locate(self, active: _Active, frame: Frame) -> Frame:
+        """Return the frame with positions; a bad depth image is rejected, the frame goes on."""
+        depth = None
         try:
-            processor.configure(new)
-        except PoseError as error:
-            self.get_logger().error(f"the parameters stay as they were: {error}")
-            self.set_parameters_atomically(changed_parameters(old, new))
-            processor.configure(self._options)
-        if processor.options.model != old.model:
-            self._publish_names()
+            if frame.people:
+                size, slop_s = size_of(frame.image), self.options.depth_slop_s
+                depth = active.inputs.depth.find(frame.header, size, slop_s, frame.stamp_scale)
+        except ImageError as error:
+            self._report.reject_depth(str(error))
+        return active.processor.locate(frame, depth)
 
-    def _follow_mask(self, processor: FrameProcessor, is_wanted: bool) -> None:
-        """Predict masks while somebody subscribes."""
-        try:
-            processor.want_mask(is_wanted)
-        except PoseError as error:
-            self.get_logger().error(f"~/segmentation_mask stays silent: {error}")
-
-    def _publish_names(self) -> None:
-        if self._processor is not None:
-            self._outputs.publish_names(self._processor.options.model, self._processor.topology)
+    def _publish(self, active: _Active, frame: Frame) -> None:
+        with self._report.diagnostics.stage("publish"):
+            frame = active.target.apply(frame)
+            for sink in active.sinks:
+                sink.publish(frame)
+        self._report.warnings.update("target_frame", active.target.problem)
+        self._report.process(PeopleCounts.of(frame.poses), stamp_to_ns(frame.header.stamp))
 
     # Health
 
-    def _report(self, publisher: Publisher) -> None:
-        publisher.publish(
-            self._diagnostics.report(
-                self.get_clock().now().to_msg(),
-                self.get_fully_qualified_name(),
-                self._state_in_words(),
-                {
-                    "model": self._options.model,
-                    "providers": ", ".join(self._options.providers),
-                    "images without their depth": str(self._depth.unpaired),
-                },
-            )
-        )
+    def _health(self) -> Health:
+        """Return what the node knows; log the warnings that begin."""
+        options, warnings, active = self.options, self._report.warnings, self._active
+        warnings.update("outputs", self._configured.topics.problem if self._configured else None)
+        facts = {"model": options.model, "providers": ", ".join(options.providers)}
+        if active is None:
+            return Health(node_status(warnings, self.state_label), facts)
+        needs_depth, inputs = options.position_source == "depth", active.inputs
+        needs_info = options.needs_calibration(inputs.depth.has_received)
+        needs_info = needs_info and self._demand().needs_positions
+        timeout_s = options.no_image_timeout_s
+        warnings.update_all(inputs.problems(timeout_s, needs_info, needs_depth))
+        return Health(node_status(warnings, self._idle(active)), facts | inputs.facts)
 
-    def _state_in_words(self) -> tuple[bytes, str] | None:
-        """Return level and text of a state in which no image is answered, else None."""
-        follow = self._troubles.follow
-        silence = follow("silence", self._camera.silence(self._options.no_image_timeout_s))
-        crowd = follow("crowd", self._camera.crowd())
-        follow("clock", clock_sentence(self.get_clock()))
-        needs_depth = self._options.position_source == "depth"
-        timeout_s = self._options.no_image_timeout_s
-        follow("depth", self._depth.silence(timeout_s) if needs_depth else None)
-        if silence is not None:
-            return DiagnosticStatus.ERROR, silence
-        if not self._enabled:
-            return DiagnosticStatus.OK, "disabled by ~/enable"
-        if not self._has_demand():
-            return DiagnosticStatus.OK, "idle: nobody subscribed"
-        if crowd is not None:
-            return DiagnosticStatus.WARN, crowd
-        return None
+    def _idle(self, active: _Active) -> str | None:
+        """Return why no image is processed; None if images are."""
+        if not active.requests.is_enabled:
+            return "disabled by ~/enable"
+        return None if self._demand().has_subscribers else "idle: nobody subscribed"
+
+    def report_start(self) -> None:
+        """Report with which parameters the node starts."""
+        self._report.start(differing_values(self.options))
 
 
 def start() -> PoseNode:
     """Make the node and, unless `autostart` is false, bring it up; PoseError if it cannot."""
     node = PoseNode()
-    if node.autostart:
-        node.bring_up()
+    try:
+        if node.options.autostart:
+            node.bring_up()
+    finally:
+        node.report_start()
     return node
 
 
 def main() -> None:
-    """Run the node; exit code 1 and one line if it cannot start."""
-    try:
-        spinning.run(start)
-    except PoseError as error:
-        get_logger("pose").fatal(str(error))
-        spinning.shutdown()
-        sys.exit(1)
+    """Run the node; exit code 1 and one line if it cannot start, 2 for arguments not for ROS."""
+    command_line().parse_args(run.own_arguments(sys.argv[1:]))
+    run.run_or_exit("pose", start)
 
 
 if __name__ == "__main__":

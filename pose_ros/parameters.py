@@ -1,13 +1,15 @@
 """The node's options, and their form as ROS parameters.
 
-A parameter is one field here, or one field of PoseTrackerOptions: its declaration, range, check,
-message and documentation follow from that.
+A parameter is one field of an options class, of the node or of one of its parts: its declaration,
+range, check, message and documentation follow from that.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import os
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,109 +18,141 @@ from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
+    SetParametersResult,
 )
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from pose_ros.blazepose.errors import OptionError, quote
+from pose_ros.blazepose.errors import OptionError, PoseError, quote
 from pose_ros.blazepose.inference import check_providers
-from pose_ros.blazepose.models import check_model
-from pose_ros.blazepose.options import (
-    OptionSpec,
-    PoseTrackerOptions,
-    PositionOptions,
-    option,
-    option_specs,
-)
-from pose_ros.tf import check_tf
+from pose_ros.blazepose.model_files import find_models
+from pose_ros.blazepose.models import MODELS
+from pose_ros.blazepose.option_fields import OptionSpec, option, option_specs
+from pose_ros.blazepose.options import ModelOptions, PoseTrackerOptions
+from pose_ros.geometry.options import PositionOptions
+from pose_ros.inputs.detections import check_detections
+from pose_ros.inputs.options import InputOptions
+from pose_ros.outputs.options import OutputOptions
+from pose_ros.outputs.tf import check_tf
+from pose_ros.runtime.package_paths import share_path
 
 
 @dataclass(frozen=True)
-class NodeOptions(PoseTrackerOptions, PositionOptions):
-    """All options of the node: those of the core's parts, and its own. Raises OptionError."""
+class NodeOptions(PoseTrackerOptions, PositionOptions, InputOptions, OutputOptions):
+    """All options of the node: those of its parts, and its own. Raises OptionError."""
 
-    min_visibility: float = option(
-        0.5,
-        "Landmarks with less visibility are not drawn. The published data has them all.",
-        minimum=0.0,
-        maximum=1.0,
-    )
-    image_transport: str = option(
-        "raw",
-        "Form of the input: image (raw), or image/compressed (JPEG or PNG).",
-        choices=("raw", "compressed"),
-        fixed=True,
-    )
-    qos_reliability: str = option(
-        "best_effort",
-        "Reliability asked of the input publishers; best_effort fits every publisher.",
-        choices=("best_effort", "reliable", "system_default"),
-        fixed=True,
-    )
-    qos_depth: int = option(
-        1,
-        "Input messages that the middleware may queue; the newest one is always used.",
-        minimum=1,
-        maximum=100,
-        fixed=True,
-    )
-    depth_slop_s: float = option(
-        0.05,
-        "Largest difference of the stamps of image and depth image, and longest wait for it.",
-        minimum=0.0,
-        maximum=1.0,
-    )
-    depth_queue_size: int = option(
-        10,
-        "Depth images that are kept to find the one that belongs to an image.",
-        minimum=1,
-        maximum=100,
-        fixed=True,
-    )
     models_dir: str = option(
         "",
         "Folder with model files and their manifest.json; empty means the package's own.",
         fixed=True,
-    )
-    no_image_timeout_s: float = option(
-        5.0,
-        "Warn once when subscribed and no image came for this long; 0 never warns.",
-        minimum=0.0,
-        maximum=3600.0,
-    )
-    image_is_rectified: bool = option(
-        False,
-        "The image has no lens distortion: the matrix P of camera_info holds, not K and D.",
-    )
-    marker_distance_m: float = option(
-        1.0,
-        "Distance from the camera at which image markers are placed.",
-        minimum=0.01,
-        maximum=100.0,
-    )
-    assumed_hfov_deg: float = option(
-        60.0,
-        "Horizontal field of view assumed for markers while there is no calibration.",
-        minimum=1.0,
-        maximum=179.0,
-    )
-    publish_tf: bool = option(
-        False,
-        "Send a frame person_<id> to TF for each person whose place is known.",
-    )
-    tf_landmarks: bool = option(
-        False,
-        "With publish_tf: a frame for each landmark that is known and visible as well.",
-    )
-    target_frame: str = option(
-        "",
-        "Frame that ~/landmarks and the markers are moved to by TF; empty means the image's own.",
     )
     autostart: bool = option(
         True,
         "Configure and activate at start; if false, a lifecycle manager does it.",
         fixed=True,
     )
+
+    def needs_calibration(self, has_depth: bool) -> bool:
+        """Return whether positions could be known if the calibration were, with depth or not."""
+        has_world = MODELS[self.model].world_values > 0
+        by_world = has_world and self.position_source in ("auto", "world")
+        by_depth = has_depth and self.position_source == "auto"
+        return by_world or by_depth or self.position_source == "depth"
+
+
+class NodeParameters:
+    """The options of a node, kept as its ROS parameters.
+
+    `options` are the newest that were accepted; while the node `is_configured`, those that shape
+    its connections are fixed. They change in the executor's thread only. Raises OptionError for a
+    start value that is not allowed.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.options = declare_options(node)
+        check_detections(self.options)
+        self.is_configured = False
+        self._failed: _FailedChange | None = None
+        self._is_reverting = False
+        self._revert_soon = node.create_guard_condition(self._revert)
+        node.add_on_set_parameters_callback(self._check)
+        node.add_post_set_parameters_callback(self._accept)
+
+    def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Accept all or none; rclpy would end the node at an exception."""
+        try:
+            if not self._is_reverting:
+                check_change(self.options, parameters, self.is_configured)
+        except Exception as error:
+            return SetParametersResult(successful=False, reason=_reason(error))
+        return SetParametersResult(successful=True)
+
+    def _accept(self, parameters: Sequence[Parameter]) -> None:
+        self.options = with_parameters(self.options, parameters)
+
+    def apply(self, current: NodeOptions, configure: Callable[[NodeOptions], None]) -> None:
+        """Configure by the newest options what works by the current ones.
+
+        A model that turns out not to load is reverted, and logged; other changes stay. Another
+        thread than the executor's may call this.
+        """
+        newest, failed = self.options, self._failed
+        models = newest.part(ModelOptions)
+        if failed is None or failed.models != models:
+            try:
+                configure(newest)
+            except Exception as error:
+                kept = current.part(ModelOptions)
+                self._failed = _FailedChange(models, kept, _reason(error))
+                self._revert_soon.trigger()
+            else:
+                return
+        configure(with_models(newest, current.part(ModelOptions)))  # loads nothing
+
+    def _revert(self) -> None:
+        """Set the parameters of the model that failed to those of the one that goes on."""
+        failed = self._failed
+        if failed is None:
+            return
+        if self.options.part(ModelOptions) == failed.models:
+            self._set_unchecked(with_models(self.options, failed.kept))
+        self._failed = None
+        self._node.get_logger().error(
+            f"model change failed, keeping the model {failed.kept.model}: {failed.reason}"
+        )
+
+    def _set_unchecked(self, options: NodeOptions) -> None:
+        """Set the parameters that differ: the files of a model that runs may be gone by now."""
+        self._is_reverting = True
+        try:
+            self._node.set_parameters_atomically(
+                [
+                    Parameter(name, value=to_ros(getattr(options, name)))
+                    for name in changed_names(self.options, options)
+                ]
+            )
+        finally:
+            self._is_reverting = False
+
+
+@dataclass(frozen=True)
+class _FailedChange:
+    """Options of a model that could not be loaded, and those that are kept instead."""
+
+    models: ModelOptions
+    kept: ModelOptions
+    reason: str
+
+
+def with_models(options: NodeOptions, models: ModelOptions) -> NodeOptions:
+    """Return the options with another part of the models."""
+    return dataclasses.replace(options, **dataclasses.asdict(models))
+
+
+def _reason(error: Exception) -> str:
+    is_known, text = isinstance(error, PoseError), str(error)
+    return text if is_known else f"internal error: {type(error).__name__}: {quote(text)}"
 
 
 def parameter_specs() -> dict[str, OptionSpec]:
@@ -134,9 +168,9 @@ def declare_options(node: Node) -> NodeOptions:
     specs = parameter_specs()
     defaults = NodeOptions()
     for name, spec in specs.items():
-        # without range and type at first, so that our own sentence tells what is wrong
+        # without range and type at first, so that our own message says what is wrong
         node.declare_parameter(
-            name, _to_ros(getattr(defaults, name)), _descriptor(spec, is_checked=False)
+            name, to_ros(getattr(defaults, name)), _descriptor(spec, is_checked=False)
         )
     options = with_parameters(defaults, (node.get_parameter(name) for name in specs))
     for name, spec in specs.items():
@@ -147,43 +181,67 @@ def declare_options(node: Node) -> NodeOptions:
 def with_parameters(options: NodeOptions, parameters: Iterable[Parameter]) -> NodeOptions:
     """Return the options with the values of some parameters; OptionError if one is not allowed.
 
-    Parameters of rclpy's own, such as use_sim_time, are passed over.
+    Parameters of rclpy's own, such as use_sim_time, are ignored.
     """
     specs = parameter_specs()
-    values = {item.name: item.value for item in parameters if item.name in specs}
+    values = {item.name: _from_ros(item) for item in parameters if item.name in specs}
     return dataclasses.replace(options, **values)
 
 
-def changed_parameters(old: NodeOptions, new: NodeOptions) -> list[Parameter]:
-    """Return the parameters that differ, with their old values."""
-    names = _changed_names(old, new)
-    return [Parameter(name, value=_to_ros(getattr(old, name))) for name in names]
-
-
-def _changed_names(old: NodeOptions, new: NodeOptions) -> list[str]:
-    return [name for name in parameter_specs() if getattr(old, name) != getattr(new, name)]
-
-
-def check_change(
-    old: NodeOptions, new: NodeOptions, is_configured: bool, models_dir: Path
-) -> None:
-    """Raise PoseError if a node cannot go from its old options to the new ones now."""
-    names, specs = _changed_names(old, new), parameter_specs()
+def check_change(old: NodeOptions, parameters: Sequence[Parameter], is_configured: bool) -> None:
+    """Raise PoseError if some parameters of a node cannot be set now, all together."""
+    new, specs = with_parameters(old, parameters), parameter_specs()
+    names = changed_names(old, new)
     fixed = [name for name in names if specs[name].fixed]
     if fixed and is_configured:
         raise OptionError(
             f"{fixed[0]} cannot become {quote(getattr(new, fixed[0]))} now: "
             "it can change only while the node is unconfigured"
         )
-    if "model" in names:
-        check_model(new.model, models_dir, new.allow_unverified_models)
+    is_model_set = {"model", "person_detector"} & {item.name for item in parameters}
+    if is_model_set and {"model", "person_detector", "models_dir"} & set(names):
+        find_models(new, models_path(new))
     if "providers" in names:
         check_providers(new.providers)
-    check_tf(new.publish_tf, new.target_frame)
+    check_tf(new)
+    check_detections(new)
 
 
-def _to_ros(value: Any) -> Any:  # noqa: ANN401
+def changed_names(old: NodeOptions, new: NodeOptions) -> list[str]:
+    """Return the names of the parameters that differ."""
+    return [name for name in parameter_specs() if getattr(old, name) != getattr(new, name)]
+
+
+def models_path(options: NodeOptions) -> Path:
+    """Return the folder of the model files; PoseError if it is not installed."""
+    return Path(options.models_dir) if options.models_dir else share_path("models")
+
+
+def tracker_options(options: NodeOptions) -> PoseTrackerOptions:
+    """Return the options of the tracker, which itself does not know how many cores there are."""
+    threads = options.people_threads
+    if threads == 0:
+        needed = 2 * max(options.intra_op_threads, 1)
+        threads = 2 if len(os.sched_getaffinity(0)) >= needed else 1
+    return dataclasses.replace(options.part(PoseTrackerOptions), people_threads=threads)
+
+
+def differing_values(options: NodeOptions) -> str:
+    """Return the parameters that differ from their defaults, as text; "none" if none does."""
+    names = changed_names(NodeOptions(), options)
+    values = [f"{name}={quote(to_ros(getattr(options, name)))}" for name in names]
+    return ", ".join(values) or "none"
+
+
+def to_ros(value: Any) -> Any:  # noqa: ANN401
+    """Return an option's value as that of a ROS parameter."""
     return list(value) if isinstance(value, tuple) else value
+
+
+def _from_ros(item: Parameter) -> Any:  # noqa: ANN401
+    if item.value is None and isinstance(getattr(NodeOptions, item.name), tuple):
+        return ()  # an empty list of the command line or a file has no type, so no value
+    return item.value.tolist() if isinstance(item.value, array) else item.value
 
 
 def _descriptor(spec: OptionSpec, is_checked: bool) -> ParameterDescriptor:

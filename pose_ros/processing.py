@@ -1,57 +1,68 @@
-"""From an image message to the result of the frame: decode, track, and what markers need."""
+"""From an image message to a frame: decode, track, locate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import TypeAlias
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from pose_ros.blazepose import PoseTracker
-from pose_ros.blazepose.camera import Camera
+from pose_ros.blazepose import PoseError, PoseTracker
 from pose_ros.blazepose.datatypes import (
-    DepthImage,
-    Float32Array,
+    Float64Array,
     ImageArray,
     ImageSize,
     Pose,
+    Poses,
     size_of,
 )
 from pose_ros.blazepose.models import MODELS
-from pose_ros.blazepose.position import PositionFinder
 from pose_ros.blazepose.topology import Topology
-from pose_ros.calibration import Calibration
-from pose_ros.diagnostics import Diagnostics
-from pose_ros.frame import FrameResult
-from pose_ros.images import rgb_from_compressed, rgb_from_image
-from pose_ros.parameters import NodeOptions
-from pose_ros.stamps import stamp_to_ns
+from pose_ros.geometry.camera import Camera
+from pose_ros.geometry.depth import DepthImage
+from pose_ros.geometry.position import Position, PositionEstimator
+from pose_ros.inputs.calibration import Calibration
+from pose_ros.inputs.headers import HeaderCheck
+from pose_ros.inputs.images import rgb_from_compressed, rgb_from_image
+from pose_ros.inputs.options import InputOptions
+from pose_ros.inputs.shortage import Shortage
+from pose_ros.inputs.value_range import ValueRange
+from pose_ros.outputs.frame import FRAME_PERIOD_S, Frame, Person
+from pose_ros.parameters import NodeOptions, models_path, tracker_options
+from pose_ros.runtime.clock import stamp_to_ns
+from pose_ros.runtime.diagnostics import Diagnostics
 
-_DEFAULT_PERIOD_S = 1 / 30
+FindBoxes: TypeAlias = Callable[[Header, ImageSize, InputOptions, float], "Float64Array | None"]
 
-FindDepth = Callable[[Header, ImageSize], "DepthImage | None"]
-"""Finds the depth image that belongs to the image of a header and size."""
+_NO_DISTANCES = "select is 'nearest', but positions are unknown: the largest people are tracked"
 
 
 class FrameProcessor:
-    """Answers one image message after the other; for one thread only.
+    """Makes a frame of each image message; for one thread only.
 
-    Raises what PoseTracker raises when the model cannot be loaded.
+    `problems` are those of the last image: a text, or None, for each kind. People get ids from
+    `first_person_id` on. Raises what PoseTracker raises when the model cannot be loaded.
     """
 
     def __init__(
-        self, options: NodeOptions, models_dir: Path | None, diagnostics: Diagnostics
+        self, options: NodeOptions, diagnostics: Diagnostics, first_person_id: int = 1
     ) -> None:
-        self._tracker = PoseTracker(options, models_dir, diagnostics.stage)
-        self._finder = PositionFinder(options, _is_smoothing(options))
-        self._calibration = Calibration()
+        self._tracker = PoseTracker(
+            tracker_options(options), models_path(options), diagnostics.stage, first_person_id
+        )
+        self._estimator = PositionEstimator(options)
+        self._calibration, self._headers = Calibration(), HeaderCheck()
+        self._value_range = ValueRange()
         self._options = options
         self._diagnostics = diagnostics
-        self._mask_asked = (False, options.model)
-        self._previous: FrameResult | None = None
-        self._last_stamp_ns = 0
+        self._last_time_ns = 0
+        self._mask_problem: str | None = None
+        self._distances_m: dict[int, float] = {}
+        self._without_distances = Shortage()
+        self._asks_for_masks = False
 
     @property
     def options(self) -> NodeOptions:
@@ -59,107 +70,139 @@ class FrameProcessor:
         return self._options
 
     @property
+    def next_person_id(self) -> int:
+        """The id of the next person to be found."""
+        return self._tracker.next_person_id
+
+    @property
     def topology(self) -> Topology:
         """Names and connections of the landmarks of the model in use."""
         return MODELS[self._options.model].topology
 
     @property
-    def time_jumps(self) -> int:
-        """How often the image stamps jumped and the tracker started afresh."""
-        return self._tracker.time_jumps
+    def problems(self) -> dict[str, str | None]:
+        """What is wrong with the inputs, by kind; None where nothing is."""
+        calibration = self._calibration.problem
+        masks = self._mask_problem if self._asks_for_masks else None
+        nearest = self._options.select == "nearest" and self._without_distances.is_common
+        return {
+            "calibration": calibration,
+            "masks": masks,
+            "select": _NO_DISTANCES if nearest else None,
+            **self._headers.problems,
+        }
 
     @property
-    def has_mask(self) -> bool:
-        """Whether the mask of the person is predicted."""
-        return self._tracker.options.enable_segmentation
-
-    @property
-    def calibration_problem(self) -> str | None:
-        """What is wrong with the camera's calibration, if anything is."""
-        return self._calibration.problem
+    def notice(self) -> str | None:
+        """What was found out about the images and is worth a line in the log."""
+        return self._value_range.notice
 
     def configure(self, options: NodeOptions) -> None:
-        """Change options between two frames; on PoseError nothing has changed.
-
-        Another model starts without masks.
-        """
-        has_mask = self.has_mask and options.model == self._options.model
-        self._tracker.configure(replace(options, enable_segmentation=has_mask))
-        self._finder.configure(options, _is_smoothing(options))
+        """Change options between two frames; on PoseError nothing has changed."""
+        self._tracker.configure(tracker_options(options))
+        self._estimator.configure(options)
+        if options.model != self._options.model:
+            self._mask_problem = None
         self._options = options
 
-    def want_mask(self, is_wanted: bool) -> None:
-        """Predict masks from the next frame on, or no longer.
-
-        Raises OptionError if the model has none, ModelFileError if its graph cannot be loaded,
-        both only at the first request for a model.
-        """
-        asked = (is_wanted, self._options.model)
-        if asked == self._mask_asked:
-            return
-        self._mask_asked = asked
-        self._tracker.configure(replace(self._options, enable_segmentation=is_wanted))
-
     def reset(self) -> None:
-        """Forget the person and the time."""
+        """Forget the people and the time."""
         self._tracker.reset()
-        self._finder.reset()
 
-    def answer(
+    def track(
         self,
         message: Image | CompressedImage,
         info: CameraInfo | None,
-        find_depth: FindDepth | None = None,
-    ) -> FrameResult:
-        """Return the result for an image message; ImageError if the image cannot be used.
+        with_masks: bool = False,
+        find_boxes: FindBoxes | None = None,
+    ) -> Frame:
+        """Return the frame of an image message; ImageError if the image cannot be used.
 
-        Places in space are found if there is a `find_depth`, also where it finds no depth.
+        `find_boxes` gives the boxes of another detector where the options ask for them.
         """
         with self._diagnostics.stage("decode"):
-            image = _decode(message)
-        stamp_ns = stamp_to_ns(message.header.stamp)
-        with self._diagnostics.stage("track"):
-            poses = self._tracker.track(image, stamp_ns)
-        camera = self._calibration.camera(info, size_of(image), self._options)
-        landmarks_m: tuple[Float32Array, ...] = ()
-        if find_depth and poses:
-            with self._diagnostics.stage("position"):
-                depth = find_depth(message.header, size_of(image))
-                landmarks_m = self._landmarks_m(poses, camera, depth, stamp_ns)
-        result = FrameResult(
+            image = _decode(message, self._value_range)
+        self._headers.update(message.header, time.monotonic_ns())
+        self._asks_for_masks = with_masks
+        has_masks = with_masks and self._can_mask()
+        poses = self._poses(image, message.header, has_masks, find_boxes)
+        return Frame(
             header=message.header,
             image=image,
             poses=poses,
+            people=tuple(Person(pose) for pose in self._published(poses)),
             topology=self.topology,
-            camera=camera,
-            landmarks_m=landmarks_m,
-            min_visibility=self._options.min_visibility,
-            marker_distance_m=self._options.marker_distance_m,
-            frame_period_s=self._period_s(stamp_ns),
-            previous=self._previous,
-            has_mask=self.has_mask,
+            camera=self._camera(message.header, info, size_of(image)),
+            options=self._options,
+            period_s=self._period_s(poses.time_ns),
+            stamp_scale=self._headers.stamp_scale,
+            has_masks=has_masks,
         )
-        self._previous = replace(result, previous=None)
-        return result
 
-    def _landmarks_m(
-        self, poses: tuple[Pose, ...], camera: Camera, depth: DepthImage | None, stamp_ns: int
-    ) -> tuple[Float32Array, ...]:
-        positions = self._finder.find(poses, camera, depth, stamp_ns)
-        self._diagnostics.positioned(position.source for position in positions)
-        return tuple(position.landmarks_m for position in positions)
+    def locate(self, frame: Frame, depth: DepthImage | None) -> Frame:
+        """Return the frame with the positions of its people."""
+        with self._diagnostics.stage("position"):
+            positions = self._estimator.estimate(frame.poses, frame.camera, depth)
+        ids = (pose.person_id for pose in frame.poses.everybody)
+        position_of = dict(zip(ids, positions, strict=True))
+        self._note_distances(position_of)
+        people = tuple(
+            replace(person, position=position_of[person.pose.person_id]) for person in frame.people
+        )
+        self._diagnostics.located(position_of[pose.person_id].source for pose in frame.poses)
+        return replace(frame, people=people, is_located=True)
 
-    def _period_s(self, stamp_ns: int) -> float:
-        last_ns, self._last_stamp_ns = self._last_stamp_ns, stamp_ns
-        has_period = 0 < last_ns < stamp_ns
-        return (stamp_ns - last_ns) / 1e9 if has_period else _DEFAULT_PERIOD_S
+    def _poses(
+        self, image: ImageArray, header: Header, has_masks: bool, find_boxes: FindBoxes | None
+    ) -> Poses:
+        distances_m, self._distances_m = self._distances_m, {}
+        boxes_px = None
+        if find_boxes is not None and self._options.person_detector == "topic":
+            size, scale = size_of(image), self._headers.stamp_scale
+            boxes_px = find_boxes(header, size, self._options, scale)
+        with self._diagnostics.stage("track"):
+            return self._tracker.track(
+                image,
+                stamp_to_ns(header.stamp),
+                with_mask=has_masks,
+                boxes_px=boxes_px,
+                distances_m=distances_m,
+            )
+
+    def _note_distances(self, position_of: Mapping[int, Position]) -> None:
+        """Keep the distances for the next image, which may select people by them."""
+        found_m = {number: position.distance_m for number, position in position_of.items()}
+        self._distances_m = {
+            number: distance_m for number, distance_m in found_m.items() if distance_m is not None
+        }
+        if position_of:
+            self._without_distances.add(time.monotonic(), lacks=not self._distances_m)
+
+    def _published(self, poses: Poses) -> list[Pose]:
+        """Return the poses that go out, by id."""
+        held = poses.held if self._options.publish_held else ()
+        return sorted((*poses, *held), key=lambda pose: pose.person_id)
+
+    def _camera(self, header: Header, info: CameraInfo | None, image_size: ImageSize) -> Camera:
+        camera = self._calibration.camera(info, header.frame_id, image_size, self._options)
+        return replace(camera, is_mirrored=self._options.mirrored_input)
+
+    def _can_mask(self) -> bool:
+        """Return whether the model gives masks; it is asked once."""
+        try:
+            if self._mask_problem is None:
+                self._tracker.load_mask()
+        except PoseError as error:
+            self._mask_problem = f"~/segmentation_mask is not published: {error}"
+        return self._mask_problem is None
+
+    def _period_s(self, time_ns: int) -> float:
+        """Return the time since the frame before; a usual one after a reset."""
+        last_ns, self._last_time_ns = self._last_time_ns, time_ns
+        return (time_ns - last_ns) / 1e9 if 0 < last_ns < time_ns else FRAME_PERIOD_S
 
 
-def _decode(message: Image | CompressedImage) -> ImageArray:
+def _decode(message: Image | CompressedImage, value_range: ValueRange) -> ImageArray:
     if isinstance(message, CompressedImage):
-        return rgb_from_compressed(message)
-    return rgb_from_image(message)
-
-
-def _is_smoothing(options: NodeOptions) -> bool:
-    return options.smooth_landmarks and not options.static_image_mode
+        return rgb_from_compressed(message, value_range)
+    return rgb_from_image(message, value_range)

@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pose_ros.blazepose.crop import Cropper
-from pose_ros.blazepose.datatypes import Crop, ImageArray, Roi
+from pose_ros.blazepose.datatypes import Crop, ImageArray, ImageSize, Roi
 
 ROIS_PER_IMAGE = 20
 IMAGE_SIZES = ((640, 480), (480, 640), (321, 241), (1280, 720), (64, 64), (2, 3))
@@ -46,7 +46,7 @@ def crops() -> Iterator[Crop]:
     for size in IMAGE_SIZES:
         image = make_image(generator, *size)
         for _ in range(ROIS_PER_IMAGE):
-            yield cropper.crop(image, make_roi(generator, *size))
+            yield cropper.crop(image, make_roi(generator, *size).normalized(ImageSize(*size)))
         for letterbox in letterboxes:
             yield letterbox.letterbox(image)
 

@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from pose_ros.images import ENCODINGS
+from pose_ros.inputs.images import ENCODINGS
 from pose_ros.parameters import parameter_specs
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -36,7 +36,10 @@ NEAR_MISSES = (
 EDGES = (0, 1, 2, 7, 255, 32_766, 32_767, 65_500, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
 MAX_SENTENCE = 1000
 _DAMAGES = st.sampled_from((0, 0, 1, 1, 2))
-_OTHER_LAYOUTS = {"32FC1": (np.float32, 1, (1, 1), 1.0)}
+_OTHER_LAYOUTS = {
+    "16UC1": (np.uint16, 1, (1, 1), 1.0),
+    "32FC1": (np.float32, 1, (1, 1), 1.0),
+}
 
 seeds = st.integers(0, 2**32 - 1)
 edges = st.sampled_from(EDGES)
@@ -59,7 +62,7 @@ def draw_each(
     seed(start)(quick(given(*strategies)(check)))()
 
 
-def assert_is_sentence(text: str) -> None:
+def assert_is_one_line(text: str) -> None:
     """It is one line, not empty, and of a length that a log can bear."""
     assert text.isprintable(), repr(text)
     assert 20 < len(text) <= MAX_SENTENCE, text

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import pytest
@@ -52,6 +52,8 @@ class Shutdown(Recorded): ...
 
 
 class Node(Recorded):
+    set_parameters: Mapping[str, object] = MappingProxyType({})
+
     @property
     def command(self) -> list[str]:
         """The arguments of its process, in launch_ros's order."""
@@ -61,7 +63,7 @@ class Node(Recorded):
             words += ["-r", f"__node:={self.kwargs['name']}"]
         if self.kwargs.get("namespace"):
             words += ["-r", f"__ns:=/{self.kwargs['namespace'].lstrip('/')}"]
-        for source in self.kwargs.get("parameters", ()):
+        for source in (self.set_parameters, *self.kwargs.get("parameters", ())):
             words += _parameters(source)
         for old, new in self.kwargs.get("remappings", ()):
             words += ["-r", f"{old}:={new}"]
@@ -74,7 +76,7 @@ class LaunchConfiguration(Recorded):
         return context[self.args[0]]
 
 
-def _parameters(source: str | dict[str, object]) -> list[str]:
+def _parameters(source: str | Mapping[str, object]) -> list[str]:
     if isinstance(source, str):
         return ["--params-file", source]
     values = {
@@ -111,6 +113,7 @@ class Launched:
     environment: dict[str, str] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    set_parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -121,7 +124,7 @@ class Launched:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the stub in the place of `launch` and `launch_ros`."""
+    """Put the stub in for `launch` and `launch_ros`."""
     for name, classes in MODULES.items():
         module = ModuleType(name)
         for item in classes:
@@ -131,7 +134,14 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load(path: Path | str, **arguments: str) -> Launched:
     """Load a launch file with arguments; AssertionError if it does not know one of them."""
-    launched = Launched(values=dict(arguments))
+    return load_within({}, path, arguments)
+
+
+def load_within(
+    set_parameters: Mapping[str, object], path: Path | str, arguments: Mapping[str, str]
+) -> Launched:
+    """Load a launch file as `load` does, with SetParameter actions around it."""
+    launched = Launched(values=dict(arguments), set_parameters=set_parameters)
     description = runpy.run_path(str(path))["generate_launch_description"]()
     _visit(description.args[0], launched)
     assert launched.values.keys() <= launched.descriptions.keys()
@@ -154,6 +164,7 @@ def _visit(entities: Iterable[Recorded], launched: Launched) -> None:
             launched.environment[entity.args[0]] = entity.args[1]
         else:
             assert isinstance(entity, Node), entity
+            entity.set_parameters = launched.set_parameters
             launched.processes.append(entity)
 
 
@@ -162,4 +173,5 @@ def _include(entity: IncludeLaunchDescription, launched: Launched) -> None:
         name: value if isinstance(value, str) else value.perform(launched.values)
         for name, value in entity.kwargs["launch_arguments"]
     }
-    launched.processes += load(entity.args[0].args[0], **given).processes
+    path = entity.args[0].args[0]
+    launched.processes += load_within(launched.set_parameters, path, given).processes

@@ -12,28 +12,29 @@ import importlib
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pose_ros.blazepose import PoseTrackerOptions, detector, landmarker
 from pose_ros.blazepose.datatypes import Float32Array
+from pose_ros.blazepose.inference import Shapes
+from pose_ros.blazepose.options import ModelOptions
 
 MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
 
 
 class LiteRtModel:
-    """Stands where OnnxModel stands: same arguments and `run`, but LiteRT with one thread."""
+    """The backend: a network run by LiteRT with one thread."""
 
     def __init__(
         self,
         file: str,
-        inputs: Mapping[str, tuple[int, ...]],
-        outputs: Mapping[str, tuple[int, ...]],
-        options: PoseTrackerOptions,
+        inputs: Shapes,
+        outputs: Shapes,
+        options: ModelOptions,
         models_dir: Path | None = None,
     ) -> None:
         content, names = _source(_model_of(Path(file).stem))
@@ -54,24 +55,18 @@ class LiteRtModel:
         self._interpreter.invoke()
         return [_channels_first(self._interpreter.get_tensor(i)) for i in self._outputs]
 
+    @staticmethod
+    def sigmoid(logits: Float32Array) -> Float32Array:
+        """Return 1 / (1 + exp(-x)) with the C library's exponential."""
+        one = np.float32(1)
+        with np.errstate(over="ignore"):
+            result: Float32Array = one / (one + _expf()(-np.clip(logits, -100, 100)))
+        return result
+
 
 def _channels_first(tensor: Float32Array) -> Float32Array:
     """Copy an output; maps (1, H, W, C) become (1, C, H, W) as the converted models have them."""
     return tensor.transpose(0, 3, 1, 2).copy() if tensor.ndim == 4 else tensor.copy()
-
-
-def install(patch: pytest.MonkeyPatch) -> None:
-    """Let detectors and landmarkers made from now on run LiteRT, and the C library's `expf`."""
-    for module in (detector, landmarker):
-        patch.setattr(module, "OnnxModel", LiteRtModel)
-        patch.setattr(module, "sigmoid", _sigmoid)
-
-
-def _sigmoid(logits: Float32Array) -> Float32Array:
-    one = np.float32(1)
-    with np.errstate(over="ignore"):
-        result: Float32Array = one / (one + _expf()(-np.clip(logits, -100, 100)))
-    return result
 
 
 @functools.cache
@@ -104,8 +99,9 @@ def _missing() -> str:
     except ImportError as error:
         return f"the LiteRT backend needs {error.name}, which is not installed"
     try:
-        for name in convert.MODELS:
-            _source(name)
+        for name, row in convert.MODELS.items():
+            if row.tfjs is None:
+                _source(name)
     except convert.FetchError as error:
         return str(error)
     return ""

@@ -1,7 +1,7 @@
 """A person of known geometry in front of a known camera: landmarks, world landmarks, depth image.
 
-The body is a set of landmarks in metres with flesh of spheres along its bones. The landmarks are
-on the side of the flesh that the camera sees or, to tell what that is worth, inside of it as
+The body is a set of landmarks in meters with flesh of spheres along its bones. The landmarks are
+on the side of the flesh that the camera sees or, to measure what that is worth, inside of it as
 joints are. Everything is in the camera's optical frame: x right, y down, z forward; a person with
 heading 0 faces the camera.
 """
@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pose_ros.blazepose.camera import Camera
-from pose_ros.blazepose.datatypes import DepthImage, Float64Array, ImageSize, Pose, Roi
-from pose_ros.blazepose.distortion import distortion_from
+from pose_ros.blazepose.datatypes import Float64Array, ImageSize, Pose, Roi
 from pose_ros.blazepose.topology import FULL_BODY
+from pose_ros.geometry.camera import Camera
+from pose_ros.geometry.depth import DepthImage
+from pose_ros.geometry.distortion import distortion_from
 
 NAMES = FULL_BODY.names
 RADII_M = {
@@ -220,7 +221,7 @@ def make_scene(
     wall_behind_m: float = 1.0,
     inside_flesh: bool = False,
 ) -> Scene:
-    """Return a person in a pose at a place, with a wall behind; `build` scales the flesh."""
+    """Return a person in a pose at a position, with a wall behind; `build` scales the flesh."""
     body = joints(pose) @ turn(heading_deg, tilt_deg=8).T + mid_hip_m
     wall = mid_hip_m[2] + wall_behind_m
     z_m = render_m(camera, rays, _flesh(body, build, inside_flesh), wall)
@@ -271,8 +272,8 @@ def observe(
     blots = rng.random((height // 16 + 1, width // 16 + 1)) < 0.05
     z_m[np.kron(blots, np.ones((16, 16), bool))[:height, :width]] = 0
     if dtype is np.uint16:
-        millimetres = np.nan_to_num(np.rint(z_m * 1000)).clip(0, 65535)
-        return DepthImage(millimetres.astype(np.uint16), 0.001)
+        millimeters = np.nan_to_num(np.rint(z_m * 1000)).clip(0, 65535)
+        return DepthImage(millimeters.astype(np.uint16), 0.001)
     z_m[rng.random(z_m.shape) < 0.01] = np.inf
     return DepthImage(np.where(z_m == 0, np.nan, z_m).astype(np.float32), 1.0)
 

@@ -1,4 +1,4 @@
-"""Where the person of a real video is in space, as the node tells it; `main` plots it.
+"""Where the person of a real video is in space, as the node publishes it; `main` plots it.
 
 The video was taken by a camera that nobody calibrated, so a field of view is assumed: distances
 are right up to one common factor, their course is what can be judged.
@@ -21,7 +21,7 @@ from visualization_msgs.msg import MarkerArray
 
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.client import landmarks_from_msg
-from pose_ros.stamps import stamp_to_ns
+from pose_ros.runtime.clock import stamp_to_ns
 
 HFOV_DEG = 60.0
 HIPS = [FULL_BODY.names.index(name) for name in ("left_hip", "right_hip")]
@@ -51,8 +51,8 @@ class Trajectory(NamedTuple):
 
 
 def record(video: str = "sports2d_demo", model: str = "full") -> Trajectory:
-    """Play a video to the node, and return the people that it tells of."""
-    words = ("--hfov-deg", str(HFOV_DEG), "--wait-for-subscriber", "10", "--frame-id", "camera")
+    """Play a video to the node, and return the people that it publishes."""
+    options = ("--hfov-deg", str(HFOV_DEG), "--wait-for-subscriber", "10", "--frame-id", "camera")
     arguments = running.parameters(model=model, position_source="world")
     with running.node_and_client(*arguments) as client, tempfile.TemporaryDirectory() as folder:
         client.listen("landmarks", "markers")
@@ -63,7 +63,7 @@ def record(video: str = "sports2d_demo", model: str = "full") -> Trajectory:
         source = Process(
             client.process.domain_id,
             Path(folder),
-            *("-m", "pose_ros.tools.video_source", str(media.path(video)), *words),
+            *("-m", "pose_ros.tools.video_source", str(media.path(video)), *options),
         )
         try:
             client.until(lambda: not source.is_running, "the end of the video", 60.0)
@@ -109,7 +109,7 @@ def figures(trajectory: Trajectory) -> dict[str, Any]:
     return {
         "frames with a person": len(trajectory.times_s),
         "people": len(set(trajectory.person_ids.tolist())),
-        "frames with a place": int(np.isfinite(z_m).sum()),
+        "frames with a position": int(np.isfinite(z_m).sum()),
         "landmarks that are known": round(float(known.mean()), 4),
         "hips' z m, smallest and largest": np.round([np.nanmin(z_m), np.nanmax(z_m)], 2).tolist(),
         "hips' speed m/s, median": round(float(np.median(speeds_m_s)), 2),

@@ -1,7 +1,7 @@
 """Two hosts on one machine: network namespaces with a memory of their own, joined by a cable.
 
 Needs root, iproute2 and, for losses, nftables. Both hosts have the machine's clock. A rig runs
-cameras, nodes and viewers on them and reads what those tell.
+cameras, nodes and viewers on them and reads what those print.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def require(*qdisc: str, tool: str = "ip") -> None:
         pytest.skip(reason)
 
 
-def told(process: Process, topic: str) -> list[Any]:
+def reported(process: Process, topic: str) -> list[Any]:
     """What a camera or a viewer has printed of a topic, without its name."""
     return [json.loads(line)[1:] for line in process.lines(f'["{topic}"') if line.endswith("]")]
 
@@ -184,7 +184,7 @@ class Figures:
 
 
 class Rig:
-    """Starts processes on two hosts, all with one Fast DDS profile, and reads what they tell."""
+    """Starts processes on two hosts, all with one Fast DDS profile, and reads what they print."""
 
     def __init__(
         self, hosts: tuple[Host, Host], profile: str, folder: Path, stack: ExitStack
@@ -233,10 +233,10 @@ def rig(profile: str = "shm") -> Iterator[Rig]:
 
 def figures(camera: Process, viewer: Process, topic: str, start_ns: int, end_ns: int) -> Figures:
     """What came on a topic of the images that were sent between two times."""
-    sent = {stamp for stamp, *_ in told(camera, "sent") if start_ns <= stamp < end_ns}
+    sent = {stamp for stamp, *_ in reported(camera, "sent") if start_ns <= stamp < end_ns}
     latencies_ms = {
         stamp: (arrival_ns - stamp) / 1e6
-        for stamp, arrival_ns, _ in told(viewer, topic)
+        for stamp, arrival_ns, _ in reported(viewer, topic)
         if stamp in sent
     }
     return Figures((end_ns - start_ns) / 1e9, len(sent), tuple(latencies_ms.values()))

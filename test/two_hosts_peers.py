@@ -1,4 +1,4 @@
-"""Processes for tests over a network: a camera, and a viewer of topics; both tell what they do.
+"""Processes for tests over a network: a camera, and a viewer of topics; both print what they do.
 
 Each line that they print is a JSON list: the camera's `["sent", stamp_ns, publish_ms, readers]`,
 the viewer's `[topic, stamp_ns, arrival_ns, content]`.
@@ -23,8 +23,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
-from pose_ros import spinning
-from pose_ros.images import compressed_from_rgb, image_from_rgb
+from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb
+from pose_ros.runtime import run
 
 RATE_HZ = 30.0
 _FRAMES = 20
@@ -37,12 +37,12 @@ _TYPES = {
 }
 
 
-def tell(*fields: Any) -> None:
+def report(*fields: Any) -> None:
     print(json.dumps(fields), flush=True)
 
 
 class Camera(Node):
-    """Publishes a clip at 30 Hz, forth and back; encoded beforehand, to leave time to others."""
+    """Publishes a clip at 30 Hz, back and forth; encoded beforehand, to leave time to others."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Camera(Node):
         images = [np.asarray(cv2.resize(frame, size), np.uint8) for frame in clip]
         messages = [build(image, Header(frame_id=running.FRAME_ID)) for image in images]
         self._messages = itertools.cycle(messages + messages[-2:0:-1])
-        tell("size", max(len(message.data) for message in messages))
+        report("size", max(len(message.data) for message in messages))
         topic = "image/compressed" if is_compressed else "image"
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[reliability.upper()])
         self._images = self.create_publisher(type(messages[0]), topic, qos)
@@ -70,11 +70,11 @@ class Camera(Node):
         start_ns = time.perf_counter_ns()
         self._images.publish(message)
         publish_ms = (time.perf_counter_ns() - start_ns) / 1e6
-        tell("sent", stamp_ns, publish_ms, self._images.get_subscription_count())
+        report("sent", stamp_ns, publish_ms, self._images.get_subscription_count())
 
 
 class Viewer(Node):
-    """Tells what arrives on topics; reliable, as RViz is by default."""
+    """Reports what arrives on topics; reliable, as RViz is by default."""
 
     def __init__(self, topics: list[str]) -> None:
         super().__init__("viewer")
@@ -85,7 +85,7 @@ class Viewer(Node):
     def _on_message(self, topic: str, message: Any) -> None:
         stamp = message.header.stamp
         arrival_ns = self.get_clock().now().nanoseconds
-        tell(topic, stamp.sec * 10**9 + stamp.nanosec, arrival_ns, _content(message))
+        report(topic, stamp.sec * 10**9 + stamp.nanosec, arrival_ns, _content(message))
 
 
 def _content(message: Any) -> Any:
@@ -98,4 +98,4 @@ def _content(message: Any) -> Any:
 
 if __name__ == "__main__":
     role, arguments = {"camera": Camera, "viewer": Viewer}[sys.argv[1]], json.loads(sys.argv[2])
-    spinning.run(lambda: role(**arguments), [])
+    run.run(lambda: role(**arguments), [])

@@ -20,9 +20,9 @@ from pose_ros.blazepose.datatypes import (
     Float64Array,
     ImageArray,
     NormalizedRect,
-    Roi,
     size_of,
 )
+from pose_ros.blazepose.perspective import image_from_square
 
 _SUBPIXELS = 32
 _SUBPIXEL_BITS = 5
@@ -49,22 +49,19 @@ class Cropper:
         self._planes = np.empty((3, input_size, input_size), np.uint8)
         self._tensor = np.empty((1, 3, input_size, input_size), np.float32)
 
-    def crop(self, image: ImageArray, roi: Roi) -> Crop:
-        """Return the ROI of an RGB image (H, W, 3), in [0, 1]; the border is repeated outside."""
-        rect = roi.normalized(size_of(image))
+    def crop(self, image: ImageArray, rect: NormalizedRect) -> Crop:
+        """Return a part of an RGB image (H, W, 3), in [0, 1]; the border is repeated outside."""
         image_from_crop, padding = self._sample(image, rect, cv2.BORDER_REPLICATE)
         np.multiply(self._planes, _UNIT_SCALE, out=self._tensor[0], dtype=np.float32)
-        return Crop(self._tensor, image_from_crop, roi, padding)
+        return Crop(self._tensor, image_from_crop, rect, padding)
 
     def letterbox(self, image: ImageArray) -> Crop:
         """Return the whole RGB image (H, W, 3), in [-1, 1], with black bars."""
-        size = size_of(image)
         one, half = np.float32(1), np.float32(0.5)
         rect = NormalizedRect(half, half, one, one, np.float32(0))
         image_from_crop, padding = self._sample(image, rect, cv2.BORDER_CONSTANT)
         np.take(_SIGNED_VALUES, self._planes, out=self._tensor[0], mode="clip")
-        whole = Roi(np.array(size) / 2, float(max(size)), 0.0)
-        return Crop(self._tensor, image_from_crop, whole, padding)
+        return Crop(self._tensor, image_from_crop, rect, padding)
 
     def _sample(
         self, image: ImageArray, rect: NormalizedRect, border: int
@@ -74,7 +71,8 @@ class Cropper:
         center_px = (rect.x_center * width, rect.y_center * height)
         size_px, padding = _square(rect.width * width, rect.height * height)
         corners_px = _corners(center_px, size_px, rect.rotation_rad)
-        projective = _image_from_crop(corners_px, self._size)
+        # affine but for the float32 rounding of the corners, which moves samples by up to 1e-4 px
+        projective = image_from_square(corners_px, self._size)
         maps = self._maps.fill(projective, is_far=bool((abs(corners_px) > _FAR_PX).any()))
         cv2.remap(image, *maps, cv2.INTER_LINEAR, dst=self._pixels, borderMode=border)
         cv2.split(self._pixels, mv=tuple(self._planes))
@@ -111,17 +109,6 @@ def _corners(
     return np.stack(corners).astype(np.float32)
 
 
-def _image_from_crop(corners_px: Float32Array, input_size: int) -> Float64Array:
-    """Return the projective map (3, 3) from crop px to image px.
-
-    It is affine but for the float32 rounding of the corners, which moves samples by up to 1e-4 px.
-    """
-    side = float(input_size)
-    square = np.array([(0, side), (0, 0), (side, 0), (side, side)], np.float32)
-    _, image_from_crop = cv2.invert(cv2.getPerspectiveTransform(corners_px, square))
-    return np.asarray(image_from_crop, np.float64)
-
-
 class _FixedPointMaps:
     """OpenCV's fixed-point maps of a square: whole pixels (S, S, 2), and the 1/32 px within them.
 
@@ -150,7 +137,7 @@ class _FixedPointMaps:
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]:
         """Return the maps of a projective transform (3, 3); they last until the next call.
 
-        `is_far` tells that some pixel lies where 16 bits do not reach: it is brought nearer.
+        `is_far`: some pixel lies beyond 16 bits; it is moved within them.
         """
         along_x, along_y, origin = image_from_crop.T[:, :, None, None, None]
         rows = along_x * self._block_starts + along_y * self._rows + origin

@@ -8,13 +8,12 @@ rounds them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-from pose_ros.blazepose.errors import ImageError
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -34,7 +33,11 @@ def size_of(image: ImageArray) -> ImageSize:
 
 
 class NormalizedRect(NamedTuple):
-    """A rotated rectangle as MediaPipe stores it: float32, normalized by the image size."""
+    """A rotated rectangle as MediaPipe stores it: float32, normalized by the image size.
+
+    It rounds the width and height of a square separately. The pipeline keeps both, since the
+    tracking loop amplifies a difference of one float32 step.
+    """
 
     x_center: np.float32
     y_center: np.float32
@@ -43,8 +46,11 @@ class NormalizedRect(NamedTuple):
     rotation_rad: np.float32
 
 
-def _freeze(record: object, name: str, shape: tuple[int | None, ...], dtype: Any) -> None:  # noqa: ANN401
-    """Replace an array field by a read-only view of checked shape (None: any length)."""
+def freeze(record: object, name: str, shape: tuple[int | None, ...], dtype: Any) -> None:  # noqa: ANN401
+    """Replace an array field of a new record by a read-only view of checked shape.
+
+    None stands for any length. Raises ValueError for another shape.
+    """
     array = np.asarray(getattr(record, name), dtype).view()
     if array.ndim != len(shape) or any(
         want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
@@ -68,13 +74,13 @@ class Detection:
     keypoints_px: Float32Array
 
     def __post_init__(self) -> None:
-        _freeze(self, "box_px", (4,), np.float32)
-        _freeze(self, "keypoints_px", (4, 2), np.float32)
+        freeze(self, "box_px", (4,), np.float32)
+        freeze(self, "keypoints_px", (4, 2), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Roi:
-    """The rotated square around a person: centre (2,) and side in px, rotation clockwise.
+    """The rotated square around a person: center (2,) and side in px, rotation clockwise.
 
     ValueError for values that are not finite or a side that is not positive.
     """
@@ -82,12 +88,9 @@ class Roi:
     center_px: Float64Array
     size_px: float
     rotation_rad: float
-    # MediaPipe rounds the normalized width and height apart; an ROI made by the pipeline keeps
-    # both, because the tracking loop amplifies a difference of one float32 step.
-    _extent: tuple[np.float32, np.float32] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        _freeze(self, "center_px", (2,), np.float64)
+        freeze(self, "center_px", (2,), np.float64)
         values = (*self.center_px, self.size_px, self.rotation_rad)
         if not all(np.isfinite(values)) or self.size_px <= 0:
             raise ValueError(f"{self!r} is not allowed: values are finite and the size positive")
@@ -97,22 +100,16 @@ class Roi:
         """Return the ROI of a rectangle that is a square in pixels, up to rounding."""
         width, height = image_size
         center = (float(rect.x_center) * width, float(rect.y_center) * height)
-        return cls(
-            np.array(center),
-            float(rect.width) * width,
-            float(rect.rotation_rad),
-            (np.float32(rect.width), np.float32(rect.height)),
-        )
+        return cls(np.array(center), float(rect.width) * width, float(rect.rotation_rad))
 
     def normalized(self, image_size: ImageSize) -> NormalizedRect:
         """Return the rectangle in MediaPipe's float32 form."""
         width, height = image_size
-        extent = self._extent or (self.size_px / width, self.size_px / height)
         return NormalizedRect(
             np.float32(self.center_px[0] / width),
             np.float32(self.center_px[1] / height),
-            np.float32(extent[0]),
-            np.float32(extent[1]),
+            np.float32(self.size_px / width),
+            np.float32(self.size_px / height),
             np.float32(self.rotation_rad),
         )
 
@@ -126,21 +123,21 @@ class Roi:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
-    """The model's input: `tensor` (1, 3, S, S), and where it comes from.
+    """The model's input: `tensor` (1, 3, S, S), and where in the image it comes from.
 
-    `image_from_crop` (2, 3) maps homogeneous crop px to image px. `padding` is the part of the
-    tensor left (= right) and above (= below) of the region asked for.
+    `image_from_crop` (2, 3) maps homogeneous crop px to image px. `rect` is the region asked for,
+    and `padding` the part of the tensor left (= right) and above (= below) of it.
     """
 
     tensor: Float32Array
     image_from_crop: Float64Array
-    roi: Roi
+    rect: NormalizedRect
     padding: tuple[np.float32, np.float32]
 
     def __post_init__(self) -> None:
         size = self.tensor.shape[-1]
-        _freeze(self, "tensor", (1, 3, size, size), np.float32)
-        _freeze(self, "image_from_crop", (2, 3), np.float64)
+        freeze(self, "tensor", (1, 3, size, size), np.float32)
+        freeze(self, "image_from_crop", (2, 3), np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,13 +153,13 @@ class CropLandmarks:
 
     def __post_init__(self) -> None:
         count = len(self.landmarks_px)
-        _freeze(self, "landmarks_px", (count, 3), np.float32)
-        _freeze(self, "visibility", (count,), np.float32)
-        _freeze(self, "presence", (count,), np.float32)
+        freeze(self, "landmarks_px", (count, 3), np.float32)
+        freeze(self, "visibility", (count,), np.float32)
+        freeze(self, "presence", (count,), np.float32)
         if self.world_m is not None:
-            _freeze(self, "world_m", (None, 3), np.float32)
+            freeze(self, "world_m", (None, 3), np.float32)
         if self.mask is not None:
-            _freeze(self, "mask", (None, None), np.float32)
+            freeze(self, "mask", (None, None), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +170,8 @@ class Pose:
     `visibility` and `presence` (N,) in [0, 1]; `world_landmarks_m` (N, 3) with its origin at
     mid-hip, or None; `auxiliary_px` (2, 3); `score` of the landmark model in [0, 1]; `roi` used
     in this image and `next_roi`; `detection` if the detector ran; `mask` (H, W) in [0, 1] or
-    None. `person_id` grows with each acquisition and is never used again.
+    None. `person_id` grows with each acquisition and is never used again. `held_ns` is how long
+    ago the person was seen so, 0 for one who is seen in this image.
     """
 
     landmarks_px: Float32Array
@@ -187,53 +185,72 @@ class Pose:
     detection: Detection | None = None
     world_landmarks_m: Float32Array | None = None
     mask: Float32Array | None = None
+    held_ns: int = 0
 
     def __post_init__(self) -> None:
         count = len(self.landmarks_px)
-        _freeze(self, "landmarks_px", (count, 3), np.float32)
-        _freeze(self, "visibility", (count,), np.float32)
-        _freeze(self, "presence", (count,), np.float32)
-        _freeze(self, "auxiliary_px", (2, 3), np.float32)
+        freeze(self, "landmarks_px", (count, 3), np.float32)
+        freeze(self, "visibility", (count,), np.float32)
+        freeze(self, "presence", (count,), np.float32)
+        freeze(self, "auxiliary_px", (2, 3), np.float32)
         if self.world_landmarks_m is not None:
-            _freeze(self, "world_landmarks_m", (count, 3), np.float32)
+            freeze(self, "world_landmarks_m", (count, 3), np.float32)
         if self.mask is not None:
-            _freeze(self, "mask", (None, None), np.float32)
+            freeze(self, "mask", (None, None), np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DepthImage:
-    """Depths along the camera's axis, one for each pixel of the image: (H, W) uint16 or float32.
+class Poses(tuple[Pose, ...]):
+    """The people in one image, by id, and what else belongs to it. Immutable.
 
-    Zero, negative and not finite values are unknown. Raises ImageError for another shape or type.
+    `held` are those who were seen shortly before, by id too, with their last poses; `tentative` is
+    the number of those who were not seen often enough yet, and `candidate` the one of these, with
+    id 0, who may take the place of somebody. `detector_runs` is how often the detector ran on this
+    image. `time_ns` is the time that filters see, which grows from image to image. `has_jumped`:
+    the image's stamp went backwards, or more than 2 s forward, and all that was remembered is
+    lost. `counted_as_frame`: its stamp does not show how much time has passed, and 33.333 ms are
+    assumed. `is_smoothing`: landmarks are filtered over time.
     """
 
-    values: npt.NDArray[np.uint16] | Float32Array
-    metres_per_unit: float
+    time_ns: int
+    has_jumped: bool
+    counted_as_frame: bool
+    is_smoothing: bool
+    held: tuple[Pose, ...]
+    tentative: int
+    candidate: Pose | None
+    detector_runs: int
 
-    def __post_init__(self) -> None:
-        shape, dtype = np.shape(self.values), getattr(self.values, "dtype", None)
-        if len(shape) != 2 or dtype not in (np.uint16, np.float32):
-            raise ImageError(
-                f"depth image has shape {shape} and type {dtype}; "
-                "allowed is (height, width) uint16 or float32"
-            )
+    def __new__(
+        cls,
+        poses: Iterable[Pose] = (),
+        *,
+        time_ns: int = 0,
+        has_jumped: bool = False,
+        counted_as_frame: bool = False,
+        is_smoothing: bool = True,
+        held: Iterable[Pose] = (),
+        tentative: int = 0,
+        candidate: Pose | None = None,
+        detector_runs: int = 0,
+    ) -> Poses:
+        """Return the record."""
+        self = super().__new__(cls, poses)
+        vars(self).update(
+            time_ns=time_ns,
+            has_jumped=has_jumped,
+            counted_as_frame=counted_as_frame,
+            is_smoothing=is_smoothing,
+            held=tuple(held),
+            tentative=tentative,
+            candidate=candidate,
+            detector_runs=detector_runs,
+        )
+        return self
 
     @property
-    def size(self) -> ImageSize:
-        """Width and height in pixels."""
-        return ImageSize(self.values.shape[1], self.values.shape[0])
+    def everybody(self) -> tuple[Pose, ...]:
+        """Those who are tracked, those who are held, and the candidate."""
+        return (*self, *self.held, *(() if self.candidate is None else (self.candidate,)))
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Position:
-    """Landmarks (N, 3) of one person in the camera's optical frame, in m; NaN where unknown.
-
-    Each lies on the ray of its own pixel. `source` tells what the distance comes from: "depth",
-    "world", or "none" if all are unknown.
-    """
-
-    landmarks_m: Float32Array
-    source: str
-
-    def __post_init__(self) -> None:
-        _freeze(self, "landmarks_m", (None, 3), np.float32)
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} cannot be set: {type(self).__name__} is immutable")

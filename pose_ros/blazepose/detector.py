@@ -1,16 +1,16 @@
-"""The person detector: letterboxed image -> the best detection.
+"""The person detector: letterboxed image, or a region of it -> detections.
 
 ref: pose_detection_cpu.pbtxt (TensorsToDetections, NonMaxSuppression, DetectionLetterboxRemoval).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from itertools import groupby, islice
 
 import numpy as np
 import numpy.typing as npt
 
-from pose_ros.blazepose.anchors import make_anchors
 from pose_ros.blazepose.crop import Cropper
 from pose_ros.blazepose.datatypes import (
     Crop,
@@ -20,48 +20,71 @@ from pose_ros.blazepose.datatypes import (
     ImageSize,
     size_of,
 )
-from pose_ros.blazepose.inference import OnnxModel, sigmoid
+from pose_ros.blazepose.inference import LoadNetwork
 from pose_ros.blazepose.models import DetectorModel
-from pose_ros.blazepose.options import PoseTrackerOptions
+from pose_ros.blazepose.regions import Region
 
 _VALUES = 12
+_ANCHORS_PER_LAYER = 2
 _OVERLAP = 0.3
+_MOST_PEOPLE = 50
 
 
 class Detector:
-    """Finds the person whose detection has the highest score."""
+    """Finds people by their faces and body axes."""
 
-    def __init__(
-        self, model: DetectorModel, options: PoseTrackerOptions, models_dir: Path | None
-    ) -> None:
+    def __init__(self, model: DetectorModel, load_network: LoadNetwork) -> None:
         size = model.input_size
         self._input_size = size
         self._cropper = Cropper(size)
         self._anchors = make_anchors(size, model.strides)
         count = len(self._anchors)
-        self._network = OnnxModel(
+        self._network = load_network(
             model.file,
             {"image": (1, 3, size, size)},
             {"boxes": (1, count, _VALUES), "scores": (1, count, 1)},
-            options,
-            models_dir,
         )
 
-    def detect(self, image: ImageArray, min_score: float) -> Detection | None:
-        """Return the best detection in an RGB image (H, W, 3), or None below `min_score`."""
+    def detect(
+        self, image: ImageArray, min_score: float, region: Region | None = None
+    ) -> tuple[Detection, ...]:
+        """Return the people in an RGB image (H, W, 3), or a region of it, the best first.
+
+        They are in px of the image, and their scores at least `min_score`.
+        """
+        if region is None:
+            return tuple(self._detections(image, min_score))
+        x_min, y_min, x_max, y_max = region
+        found = self._detections(image[y_min:y_max, x_min:x_max], min_score)
+        return tuple(_moved(detection, (x_min, y_min)) for detection in found)
+
+    def _detections(self, image: ImageArray, min_score: float) -> Iterator[Detection]:
         crop = self._cropper.letterbox(image)
         raw_boxes, logits = self._network.run(crop.tensor)
-        scores = sigmoid(logits[0, :, 0])
+        scores = self._network.sigmoid(logits[0, :, 0])
         kept = np.flatnonzero(scores >= np.float32(min_score))
         points = decode_points(raw_boxes[0, kept], self._anchors[kept], self._input_size)
-        merged = merge_best(points, scores[kept])
-        if merged is None:
-            return None
-        return _to_detection(*merged, crop, size_of(image))
+        for merged in islice(merge_overlapping(points, scores[kept]), _MOST_PEOPLE):
+            yield _to_detection(*merged, crop, size_of(image))
+
+
+def make_anchors(input_size: int, strides: tuple[int, ...]) -> Float32Array:
+    """Return anchor centers (A, 2) as x, y in fractions of the input; every anchor has size 1.
+
+    Layers that share a stride share one grid and repeat its cells.
+    ref: SsdAnchorsCalculator with fixed_anchor_size and aspect ratio 1.
+    """
+    grids = []
+    for stride, layers in groupby(strides):
+        side = -(-input_size // stride)
+        centers = (np.arange(side) + 0.5) / side
+        grid = np.stack(np.meshgrid(centers, centers), axis=-1).reshape(-1, 2)
+        grids.append(np.repeat(grid, _ANCHORS_PER_LAYER * len(tuple(layers)), axis=0))
+    return np.concatenate(grids).astype(np.float32)
 
 
 def decode_points(raw: Float32Array, anchors: Float32Array, input_size: int) -> Float32Array:
-    """Return (n, 6, 2) from raw values (n, 12) and anchor centres (n, 2), in input fractions.
+    """Return (n, 6, 2) from raw values (n, 12) and anchor centers (n, 2), in input fractions.
 
     Point 0 and 1 are the box's minimum and maximum corner, 2 to 5 the keypoints.
     """
@@ -74,26 +97,31 @@ def decode_points(raw: Float32Array, anchors: Float32Array, input_size: int) -> 
     return points
 
 
-def merge_best(
+def merge_overlapping(
     points: Float32Array, scores: Float32Array
-) -> tuple[Float32Array, np.float32] | None:
-    """Return the score-weighted mean (6, 2) of the best box and all that overlap it, its score.
+) -> Iterator[tuple[Float32Array, np.float32]]:
+    """Yield for each person the score-weighted mean (6, 2) of its boxes, and the best score.
 
-    Boxes without a positive size are left out; None if nothing remains. This is the first round
-    of weighted non-maximum suppression: the pose graph uses no other.
+    Each round of this weighted non-maximum suppression merges the best box that is left with all
+    that overlap it. Boxes without a positive size, and those with a score of 0, are left out.
     """
     sizes = points[:, 1] - points[:, 0]
     order = np.argsort(-scores, kind="stable")
-    order = order[(sizes[order] >= 0).all(axis=1)]
-    if not len(order):
-        return None
+    order = order[(sizes[order] >= 0).all(axis=1) & (scores[order] > 0)]
     points, scores = points[order], scores[order]
-    overlapping = _overlap_with_first(points) > _OVERLAP
-    weights = scores[overlapping, None, None]
+    while len(points):
+        overlapping = _overlap_with_first(points) > _OVERLAP
+        yield _weighted_mean(points[overlapping], scores[overlapping]), scores[0]
+        points, scores = points[~overlapping], scores[~overlapping]
+
+
+def _weighted_mean(points: Float32Array, scores: Float32Array) -> Float32Array:
+    weights = scores[:, None, None]
     # a column beside the points, so that numpy sums both in the same sequential order
-    weighted = np.concatenate([points[overlapping] * weights, weights.repeat(2, axis=2)], axis=1)
+    weighted = np.concatenate([points * weights, weights.repeat(2, axis=2)], axis=1)
     total = np.add.reduce(weighted, axis=0)
-    return total[:6] / total[6], scores[0]
+    mean: Float32Array = total[:6] / total[6]
+    return mean
 
 
 def _overlap_with_first(points: Float32Array) -> npt.NDArray[np.float32]:
@@ -118,3 +146,10 @@ def _to_detection(
     scale = np.float32(1) - (padding + padding)
     points_px = (points - padding) / scale * np.array(image_size, np.float32)
     return Detection(float(score), points_px[:2].ravel(), points_px[2:])
+
+
+def _moved(detection: Detection, offset_px: tuple[int, int]) -> Detection:
+    """Return the detection of a region in the px of the image, where the region has an offset."""
+    offset = np.array(offset_px, np.float32)
+    box_px, keypoints_px = detection.box_px, detection.keypoints_px
+    return Detection(detection.score, box_px + np.tile(offset, 2), keypoints_px + offset)

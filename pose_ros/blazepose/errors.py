@@ -4,7 +4,7 @@ _MAX_QUOTED = 100
 
 
 def quote(value: object) -> str:
-    """Return a value that anybody may have sent for a sentence: on one line, and not too long."""
+    """Return a value from outside for a message: on one line, and not too long."""
     text = repr(value)
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
 

@@ -1,10 +1,13 @@
-"""Neural networks: loading a checked .onnx file and running it. The only user of onnxruntime."""
+"""Neural networks: what the stages need of an inference backend, and the one of onnxruntime.
+
+Nothing else imports an inference runtime; another backend is another class handed to PoseTracker.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,24 +19,24 @@ from pose_ros.blazepose.errors import (
     PoseError,
     quote,
 )
-from pose_ros.blazepose.models import model_path
-from pose_ros.blazepose.options import PoseTrackerOptions
+from pose_ros.blazepose.model_files import model_path
+from pose_ros.blazepose.options import ModelOptions
 
 _AUTOMATIC_THREADS = 1
 _SPIN_US = 100
 _SPIN_LIMIT_SINCE = (1, 26)
 _LOGIT_LIMIT = 100.0
-# The first onnxruntime that refuses external weights outside of the graph's folder, links too.
+# The first onnxruntime that rejects external weights outside of the graph's folder, by links too.
 _CONFINING = (1, 24)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-class OnnxModel:
-    """A network with one input, loaded from a file that its manifest vouches for.
+class Network(Protocol):
+    """A network with one input. A class of this form is an inference backend.
 
-    `inputs` and `outputs` are the names and shapes that the caller relies on. Raises
-    ModelFileError, ModelShapeError, or OptionError for a provider that is not there.
+    `file` is its name in the models folder, `inputs` and `outputs` are the names and shapes that
+    the caller relies on.
     """
 
     def __init__(
@@ -41,7 +44,36 @@ class OnnxModel:
         file: str,
         inputs: Shapes,
         outputs: Shapes,
-        options: PoseTrackerOptions,
+        options: ModelOptions,
+        models_dir: Path | None = None,
+    ) -> None: ...
+
+    def run(self, tensor: Float32Array) -> list[Float32Array]:
+        """Return the outputs, in the order in which they were asked for."""
+        ...
+
+    @staticmethod
+    def sigmoid(logits: Float32Array) -> Float32Array:
+        """Return 1 / (1 + exp(-x)), as the backend rounds it."""
+        ...
+
+
+LoadNetwork = Callable[[str, Shapes, Shapes], Network]
+"""Loads a network from a file, with the given inputs and outputs."""
+
+
+class OnnxModel:
+    """A network run by onnxruntime, loaded from a file with the manifest's sha256.
+
+    Raises ModelFileError, ModelShapeError, or OptionError for a provider that is not there.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        inputs: Shapes,
+        outputs: Shapes,
+        options: ModelOptions,
         models_dir: Path | None = None,
     ) -> None:
         path = model_path(file, models_dir, options.allow_unverified_models)
@@ -61,17 +93,17 @@ class OnnxModel:
         outputs: list[Float32Array] = self._session.run(self._outputs, {self._input: tensor})
         return outputs
 
+    @staticmethod
+    def sigmoid(logits: Float32Array) -> Float32Array:
+        """Return 1 / (1 + exp(-x)) in float32 steps, with a correctly rounded exponential.
 
-def sigmoid(logits: Float32Array) -> Float32Array:
-    """Return 1 / (1 + exp(-x)) in float32 steps, with a correctly rounded exponential.
-
-    Logits are clipped to +-100 as the detector's graph does; below -88 the result is 0.
-    """
-    clipped = np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT).astype(np.float64)
-    with np.errstate(over="ignore"):
-        exponential = np.exp(-clipped).astype(np.float32)
-    result: Float32Array = np.float32(1) / (np.float32(1) + exponential)
-    return result
+        Logits are clipped to +-100 as the detector's graph does; below -88 the result is 0.
+        """
+        clipped = np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT).astype(np.float64)
+        with np.errstate(over="ignore"):
+            exponential = np.exp(-clipped).astype(np.float32)
+        result: Float32Array = np.float32(1) / (np.float32(1) + exponential)
+        return result
 
 
 def check_providers(providers: tuple[str, ...]) -> None:
@@ -94,7 +126,7 @@ def _onnxruntime() -> Any:  # noqa: ANN401
     return onnxruntime
 
 
-def _open_session(path: Path, options: PoseTrackerOptions) -> Any:  # noqa: ANN401
+def _open_session(path: Path, options: ModelOptions) -> Any:  # noqa: ANN401
     check_providers(options.providers)
     onnxruntime = _onnxruntime()
     if options.allow_unverified_models:
@@ -118,7 +150,7 @@ def _failure(verb: str, path: Path, error: Exception) -> ModelFileError:
 
 
 def _check_confinement(version: str) -> None:
-    """Refuse an onnxruntime that lets a graph take its weights from anywhere on the disk."""
+    """Reject an onnxruntime that lets a graph take its weights from anywhere on the disk."""
     major, minor = (int(part) for part in version.split(".")[:2])
     if (major, minor) < _CONFINING:
         raise OptionError(

@@ -5,17 +5,16 @@ ref: pose_landmark_upper_body_cpu.pbtxt, pose_landmark_cpu.pbtxt (TensorsToLandm
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from pose_ros.blazepose.datatypes import Crop, CropLandmarks, Float32Array
 from pose_ros.blazepose.errors import OptionError
-from pose_ros.blazepose.inference import OnnxModel, sigmoid
+from pose_ros.blazepose.inference import LoadNetwork, Network
 from pose_ros.blazepose.models import PoseModel
-from pose_ros.blazepose.options import PoseTrackerOptions
 
 _VALUES = 5
 _MIN_REFINE_CONFIDENCE = 0.5
@@ -24,47 +23,61 @@ _MIN_REFINE_CONFIDENCE = 0.5
 class Landmarker:
     """Predicts the landmarks, auxiliary ones included, of the person in a crop."""
 
-    def __init__(
-        self, model: PoseModel, options: PoseTrackerOptions, models_dir: Path | None
-    ) -> None:
+    def __init__(self, model: PoseModel, heatmap_kernel: int, load_network: LoadNetwork) -> None:
+        self._model, self._kernel, self._load_network = model, heatmap_kernel, load_network
         self._count = len(model.topology) + len(model.auxiliary)
-        self._kernel = options.heatmap_kernel
-        self._outputs = _output_shapes(model, with_mask=options.enable_segmentation)
-        file = model.mask_file if options.enable_segmentation else model.file
-        if file is None:
-            raise OptionError(
-                f"enable_segmentation is True; allowed is False for the model {options.model}"
-            )
         size = model.input_size
-        image_shape = {"image": (1, 3, size, size)}
-        self._network = OnnxModel(file, image_shape, self._outputs, options, models_dir)
+        self._inputs = {"image": (1, 3, size, size)}
+        self._outputs = _output_shapes(model)
+        self._mask_outputs = {**self._outputs, "mask": (1, 1, size, size)}
+        self._network = load_network(model.file, self._inputs, self._outputs)
+        self._mask_network: Network | None = None
 
-    def predict(self, crop: Crop, min_score: float) -> CropLandmarks | None:
+    def load_mask(self) -> Network:
+        """Return the network that also has the mask; load it unless it is loaded.
+
+        Raises OptionError if the model has none, ModelFileError if it cannot be loaded.
+        """
+        if self._mask_network is None:
+            file = self._model.mask_file
+            if file is None:
+                raise OptionError(
+                    f"with_mask is True; allowed is False for {self._model.file}, which has none"
+                )
+            self._mask_network = self._load_network(file, self._inputs, self._mask_outputs)
+        return self._mask_network
+
+    def predict(
+        self, crop: Crop, min_score: float, with_mask: bool = False
+    ) -> CropLandmarks | None:
         """Return the landmarks (K, 3) in crop px; None unless the pose score is above the minimum.
 
         x, y, z, visibility and presence follow each other in the tensor; the last two are logits.
+        `with_mask`: the mask (S, S) as well; raises what `load_mask` raises.
         """
-        values = dict(zip(self._outputs, self._network.run(crop.tensor), strict=True))
+        network = self.load_mask() if with_mask else self._network
+        outputs = self._mask_outputs if with_mask else self._outputs
+        values = dict(zip(outputs, network.run(crop.tensor), strict=True))
         score = values["presence"][0, 0]
         if not score > np.float32(min_score):
             return None
         landmarks = values["landmarks"].reshape(-1, _VALUES)[: self._count]
         landmarks_px = landmarks[:, :3]
         if "heatmap" in values:
-            heatmap = values["heatmap"][0, : self._count]
-            landmarks_px = refine(landmarks_px, heatmap, self._kernel, crop.tensor.shape[-1])
-        visibility, presence = sigmoid(landmarks[:, 3:].T)
+            heatmap, side = values["heatmap"][0, : self._count], self._model.input_size
+            landmarks_px = refine(landmarks_px, heatmap, self._kernel, side, network.sigmoid)
+        visibility, presence = network.sigmoid(landmarks[:, 3:].T)
         return CropLandmarks(
             landmarks_px=landmarks_px,
             visibility=visibility,
             presence=presence,
             score=float(score),
             world_m=values["world"].reshape(-1, 3) if "world" in values else None,
-            mask=sigmoid(values["mask"][0, 0]) if "mask" in values else None,
+            mask=network.sigmoid(values["mask"][0, 0]) if "mask" in values else None,
         )
 
 
-def _output_shapes(model: PoseModel, with_mask: bool) -> dict[str, tuple[int, ...]]:
+def _output_shapes(model: PoseModel) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {
         "landmarks": (1, model.landmark_values),
         "presence": (1, 1),
@@ -74,18 +87,20 @@ def _output_shapes(model: PoseModel, with_mask: bool) -> dict[str, tuple[int, ..
         shapes["heatmap"] = (1, count, side, side)
     if model.world_values:
         shapes["world"] = (1, model.world_values)
-    if with_mask:
-        shapes["mask"] = (1, 1, model.input_size, model.input_size)
     return shapes
 
 
 def refine(
-    landmarks_px: Float32Array, heatmap: Float32Array, kernel: int, input_size: int
+    landmarks_px: Float32Array,
+    heatmap: Float32Array,
+    kernel: int,
+    input_size: int,
+    sigmoid: Callable[[Float32Array], Float32Array],
 ) -> Float32Array:
-    """Return landmarks (K, 3) whose x and y are the centre of mass of the heatmap around them.
+    """Return landmarks (K, 3) whose x and y are the center of mass of the heatmap around them.
 
-    `heatmap` (K, S, S) are logits. A landmark stays where it is if it lies outside the map, or if
-    no cell of the window around it reaches a confidence of 0.5.
+    `heatmap` (K, S, S) are logits, of which `sigmoid` makes confidences. A landmark stays where it
+    is if it lies outside the map, or if no cell of the window around it has a confidence of 0.5.
     ref: RefineLandmarksFromHeatmapCalculator
     """
     side = heatmap.shape[-1]

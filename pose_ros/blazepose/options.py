@@ -1,111 +1,123 @@
-"""Options of the pose pipeline: one field declares default, range, description and check."""
+"""Options of the pose pipeline."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any, Union
+from dataclasses import dataclass
 
-from pose_ros.blazepose.errors import OptionError, quote
-from pose_ros.blazepose.models import MODELS
-
-Value = Union[bool, int, float, str, "tuple[str, ...]"]
+from pose_ros.blazepose.errors import OptionError
+from pose_ros.blazepose.models import MODELS, MOVENET
+from pose_ros.blazepose.option_fields import Options, option
+from pose_ros.blazepose.smoothing import PoseSmoother
 
 
 @dataclass(frozen=True)
-class OptionSpec:
-    """What is allowed for one option, and what it means.
+class ModelOptions(Options):
+    """Options that shape the networks: a change loads them again."""
 
-    A `fixed` option shapes the node's connections: it can change only while they are not made.
-    `parameter` is False for what a user of the node cannot set: the node decides it by itself, or
-    it exists for tests of parity.
-    """
+    model: str = option(
+        "full",
+        "Landmark model.",
+        choices=tuple(MODELS),
+    )
+    person_detector: str = option(
+        "blazepose",
+        "What finds people: MediaPipe's detector (blazepose), MoveNet and that one in turn "
+        "(movenet), or another one, whose boxes come on detections (topic).",
+        choices=("blazepose", "movenet", "topic"),
+    )
+    intra_op_threads: int = option(
+        0,
+        "Threads of one inference; 0 chooses (one thread).",
+        minimum=0,
+        maximum=64,
+    )
+    providers: tuple[str, ...] = option(
+        ("CPUExecutionProvider",),
+        "onnxruntime execution providers, the preferred one first.",
+    )
+    allow_unverified_models: bool = option(
+        False,
+        "Load model files without checking them against their manifest.json.",
+        fixed=True,
+    )
+    heatmap_kernel: int = option(
+        7,
+        "Side of the heatmap window that refines a landmark: 7 as designed, 9 as MediaPipe's "
+        "plain Python package runs it.",
+        choices=(7, 9),
+        parameter=False,
+    )
 
-    description: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[Value, ...] | None = None
-    fixed: bool = False
-    parameter: bool = True
-
-    def allowed(self, kind: str) -> str:
-        """Return the allowed values in words."""
-        if self.choices is not None:
-            return "one of " + ", ".join(str(choice) for choice in self.choices)
-        if self.minimum is not None and self.maximum is not None:
-            return f"a {kind} from {self.minimum} to {self.maximum}"
-        return f"a {kind}"
-
-
-def option(default: Value, description: str, **limits: Any) -> Any:  # noqa: ANN401
-    """Declare an option field with its default, description and limits (see OptionSpec)."""
-    return field(default=default, metadata={"option": OptionSpec(description, **limits)})
-
-
-def option_specs(options: type[Options] | Options) -> dict[str, OptionSpec]:
-    """Return the OptionSpec of each field of an options class, by name."""
-    return {item.name: item.metadata["option"] for item in dataclasses.fields(options)}
-
-
-_KINDS: dict[type, str] = {
-    bool: "boolean",
-    int: "whole number",
-    float: "number",
-    str: "line of text",
-    tuple: "list of texts",
-}
-
-
-def _has_kind(value: object, kind: type) -> bool:
-    if kind is tuple:
-        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
-    if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is str:
-        return isinstance(value, str) and value.isprintable()
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
-def _is_within(value: Any, spec: OptionSpec) -> bool:  # noqa: ANN401
-    if spec.choices is not None:
-        return value in spec.choices
-    above = spec.minimum is None or value >= spec.minimum
-    return above and (spec.maximum is None or value <= spec.maximum)
-
-
-def check_option(name: str, value: object, default: object, spec: OptionSpec) -> None:
-    """Raise OptionError if `value` has another type than `default` or is not allowed."""
-    kind = type(default)
-    if not (_has_kind(value, kind) and _is_within(value, spec)):
-        shown = list(value) if isinstance(value, tuple) else value
-        raise OptionError(f"{name} is {quote(shown)}; allowed is {spec.allowed(_KINDS[kind])}")
+    @property
+    def model_files(self) -> tuple[str, ...]:
+        """The graphs that may be loaded."""
+        others = (MOVENET.file,) if self.person_detector == "movenet" else ()
+        return (*MODELS[self.model].files, *others)
 
 
 @dataclass(frozen=True)
-class Options:
-    """Base of option records: every field is checked when the record is made; lists pass too."""
+class PeopleOptions(Options):
+    """Options of tracking several people."""
+
+    max_persons: int = option(
+        1,
+        "Most people that are tracked at once.",
+        minimum=1,
+        maximum=16,
+    )
+    hold_time_s: float = option(
+        2.0,
+        "A person who is not seen for longer is lost; one who is seen before keeps the id. Only "
+        "with several people.",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    select: str = option(
+        "sticky",
+        "Who is tracked if there are more than max_persons: those who are already (sticky), or "
+        "those who are clearly larger (largest), nearer to the camera (nearest; the largest while "
+        "positions are unknown) or nearer to the center of the image (center) for a second.",
+        choices=("sticky", "largest", "nearest", "center"),
+    )
+    detect_regions: str = option(
+        "auto",
+        "Whether squares of the image are searched for people who are too small in the whole "
+        "image: auto (with several people, never in static image mode) or off.",
+        choices=("auto", "off"),
+    )
+    roi_limits: tuple[float, ...] = option(
+        (0.0, 0.0, 1.0, 1.0),
+        "Part of the image in which people are detected: x_min, y_min, x_max, y_max, as fractions "
+        "of its width and height.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+    people_threads: int = option(
+        0,
+        "Threads that share the people of an image; 0 chooses: the node takes two if it may use "
+        "two cores for them, else one.",
+        minimum=0,
+        maximum=16,
+    )
 
     def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, list):
-                value = tuple(value)
-                object.__setattr__(self, item.name, value)
-            check_option(item.name, value, item.default, item.metadata["option"])
+        super().__post_init__()
+        x_min, y_min, x_max, y_max = self.roi_limits
+        if x_min >= x_max or y_min >= y_max:
+            raise OptionError(
+                f"roi_limits is {list(self.roi_limits)}; allowed are x_min below x_max and "
+                "y_min below y_max"
+            )
 
 
 @dataclass(frozen=True)
-class PoseTrackerOptions(Options):
+class PoseTrackerOptions(ModelOptions, PeopleOptions):
     """Options of PoseTracker, with MediaPipe Pose's names and defaults where it has them.
 
     Raises OptionError for a value of the wrong type or outside its range.
     """
 
-    model: str = option(
-        "upper_body",
-        "Landmark model.",
-        choices=tuple(MODELS),
-    )
     static_image_mode: bool = option(
         False,
         "Treat every image as unrelated to the one before: detect each time, no smoothing.",
@@ -126,71 +138,47 @@ class PoseTrackerOptions(Options):
         True,
         "Filter landmarks over time to reduce jitter; never in static image mode.",
     )
+    smoothing_min_cutoff: float = option(
+        0.0,
+        "Cutoff frequency in Hz of the filter of landmarks at rest: lower is steadier. 0 means "
+        "the model's own, 0.05. World landmarks are filtered in proportion. Not for upper_body.",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    smoothing_beta: float = option(
+        0.0,
+        "How much the cutoff frequency grows with the speed: higher lags less. 0 means the "
+        "model's own, 80. World landmarks are filtered in proportion. Not for upper_body.",
+        minimum=0.0,
+        maximum=10000.0,
+    )
     mirrored_input: bool = option(
         False,
         "The image is a mirror image (selfie view): left and right landmarks are given as the "
         "person's own.",
     )
-    intra_op_threads: int = option(
-        0,
-        "Threads of one inference; 0 chooses (one thread).",
-        minimum=0,
-        maximum=64,
-    )
-    providers: tuple[str, ...] = option(
-        ("CPUExecutionProvider",),
-        "onnxruntime execution providers, the preferred one first.",
-    )
-    allow_unverified_models: bool = option(
-        False,
-        "Load model files without checking them against their manifest.json.",
-        fixed=True,
-    )
-    enable_segmentation: bool = option(
-        False,
-        "Also predict the mask of the person's pixels; the upper-body model has none.",
-        parameter=False,
-    )
     smooth_segmentation: bool = option(
         True,
         "Blend the mask with the one before where it is uncertain; never in static image mode.",
     )
-    heatmap_kernel: int = option(
-        7,
-        "Side of the heatmap window that refines a landmark: 7 as designed, 9 as MediaPipe's "
-        "plain Python package runs it.",
-        choices=(7, 9),
-        parameter=False,
-    )
-
-
-@dataclass(frozen=True)
-class PositionOptions(Options):
-    """Options of PositionFinder. Raises OptionError for a value that is not allowed."""
-
-    position_source: str = option(
-        "auto",
-        "Where positions in front of the camera come from: depth images, the model's world "
-        "landmarks, depth and else world (auto), or nowhere (none).",
-        choices=("auto", "depth", "world", "none"),
-    )
-    depth_min_m: float = option(
-        0.1,
-        "Nearer depth values are not used.",
-        minimum=0.0,
-        maximum=100.0,
-    )
-    depth_max_m: float = option(
-        10.0,
-        "Farther depth values are not used.",
-        minimum=0.0,
-        maximum=100.0,
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.depth_min_m >= self.depth_max_m:
-            raise OptionError(
-                f"depth_min_m is {self.depth_min_m}; allowed is a number below depth_max_m, "
-                f"which is {self.depth_max_m}"
-            )
+        for name in ("smoothing_min_cutoff", "smoothing_beta"):
+            value = getattr(self, name)
+            if value and not MODELS[self.model].smoothing.is_tunable:
+                raise OptionError(
+                    f"{name} is {value}; allowed is 0: {self.model} has another kind of filter"
+                )
+
+    @property
+    def is_smoothing(self) -> bool:
+        """Whether landmarks are filtered over time."""
+        return self.smooth_landmarks and not self.static_image_mode
+
+    @property
+    def smoother(self) -> PoseSmoother:
+        """The filters of a person not seen yet."""
+        own = MODELS[self.model].smoothing
+        tuned = own.tuned(self.smoothing_min_cutoff, self.smoothing_beta)
+        return tuned.switched(self.is_smoothing)

@@ -10,6 +10,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from pose_ros.blazepose.boxes import mirror_boxes
 from pose_ros.blazepose.datatypes import (
     Crop,
     Detection,
@@ -25,7 +26,7 @@ def project_landmarks(
     landmarks_px: Float32Array, crop: Crop, image_size: ImageSize
 ) -> Float32Array:
     """Return landmarks (K, 3) in image px from landmarks (K, 3) in crop px; z is on x's scale."""
-    rect = crop.roi.normalized(image_size)
+    rect = crop.rect
     x, y, z = landmarks_px.T / np.float32(crop.tensor.shape[-1])
     left, top = crop.padding
     one, half = np.float32(1), np.float32(0.5)
@@ -39,12 +40,12 @@ def project_landmarks(
     return np.stack([x_px, y_px, z * rect.width * width], axis=1)
 
 
-def project_world(world_m: Float32Array, roi: Roi) -> Float32Array:
+def project_world(world_m: Float32Array, rotation_rad: np.float32) -> Float32Array:
     """Return world landmarks (N, 3) in m, turned from the crop's upright to the image's.
 
     ref: WorldLandmarkProjectionCalculator
     """
-    sin, cos = sin_cos(np.float32(roi.rotation_rad))
+    sin, cos = sin_cos(rotation_rad)
     x, y, z = world_m.T
     return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
 
@@ -66,8 +67,11 @@ def mirror_roi(roi: Roi, width_px: int) -> Roi:
 
 
 def mirror_pose(pose: Pose, width_px: int) -> Pose:
-    """Return the pose as seen in the mirror image; names keep the person's own left and right."""
-    world, mask, detection = pose.world_landmarks_m, pose.mask, pose.detection
+    """Return the pose as seen in the mirror image; names keep the person's own left and right.
+
+    World landmarks stay those of the real world: a mirror image of it has no right-handed frame.
+    """
+    mask, detection = pose.mask, pose.detection
     return dataclasses.replace(
         pose,
         landmarks_px=_mirror_points(pose.landmarks_px, width_px),
@@ -75,7 +79,6 @@ def mirror_pose(pose: Pose, width_px: int) -> Pose:
         roi=mirror_roi(pose.roi, width_px),
         next_roi=mirror_roi(pose.next_roi, width_px),
         detection=None if detection is None else _mirror_detection(detection, width_px),
-        world_landmarks_m=None if world is None else world * np.array([-1, 1, 1], np.float32),
         mask=None if mask is None else mask[:, ::-1],
     )
 
@@ -87,6 +90,6 @@ def _mirror_points(points_px: Float32Array, width_px: int) -> Float32Array:
 
 
 def _mirror_detection(detection: Detection, width_px: int) -> Detection:
-    xmin, ymin, xmax, ymax = detection.box_px
-    box_px = np.array([width_px - 1 - xmax, ymin, width_px - 1 - xmin, ymax], np.float32)
+    (box_px,) = mirror_boxes(detection.box_px[None].astype(np.float64), width_px)
+    box_px = box_px.astype(np.float32)
     return Detection(detection.score, box_px, _mirror_points(detection.keypoints_px, width_px))

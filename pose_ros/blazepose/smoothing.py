@@ -1,5 +1,6 @@
-"""Filters over time. A filter is a value: applying it returns the filtered array and the next
-filter, so a frame that fails half-way leaves no trace, and a reset is a fresh filter.
+"""Filters over time. A filter is a value: its constants, and what it remembers. Applying it
+returns the filtered array and the next filter, so a frame that fails half-way leaves no trace.
+A filter with nothing but constants has seen nothing: the model table holds such filters.
 """
 
 from __future__ import annotations
@@ -11,12 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, ImageSize
-from pose_ros.blazepose.models import OneEuro, RelativeVelocity, Smoothing
 
 _ASSUMED_FRAME_NS = 10**9 // 30
 _MIN_OBJECT_SCALE_PX = 1e-6
-_MASK_RATIO = 0.7
-_UNCERTAINTY = (5.68842, -0.748699, -57.8051, 291.309, -624.717)
 
 
 class Filter(Protocol):
@@ -45,10 +43,12 @@ class RelativeVelocityFilter:
     """Smooths less the faster a value moves relative to the extent of the points.
 
     The velocity is that of the raw values over a window of about six frames; the window starts
-    full of empty steps. ref: relative_velocity_filter.cc (legacy distance mode).
+    full of empty steps. ref: relative_velocity_filter.cc (legacy distance mode), with the
+    constants of pose_landmark_filtering.pbtxt (0.8.3).
     """
 
-    constants: RelativeVelocity
+    window_size: int = 5
+    velocity_scale: float = 10.0
     window: tuple[_Step, ...] = ()
     raw_scaled: Float32Array | None = None
     filtered: Float32Array | None = None
@@ -63,12 +63,12 @@ class RelativeVelocityFilter:
             return points, self
         scaled = points * (np.float32(1) / scale)
         if self.raw_scaled is None or self.filtered is None:
-            window = (_Step(np.float32(0), 0),) * self.constants.window_size
+            window = (_Step(np.float32(0), 0),) * self.window_size
             filtered = points
         else:
             step = _Step(scaled - self.raw_scaled, time_ns - self.time_ns)
             filtered = _low_pass(points, self.filtered, self._alpha(step))
-            window = (step, *self.window)[: self.constants.window_size]
+            window = (step, *self.window)[: self.window_size]
         return filtered, replace(
             self, window=window, raw_scaled=scaled, filtered=filtered, time_ns=time_ns
         )
@@ -84,7 +84,7 @@ class RelativeVelocityFilter:
             duration_ns += past.duration_ns
         velocity = (np.float64(distance) / (duration_ns * 1e-9)).astype(np.float32)
         one = np.float32(1)
-        slowness = one / (one + np.float32(self.constants.velocity_scale) * np.abs(velocity))
+        slowness = one / (one + np.float32(self.velocity_scale) * np.abs(velocity))
         alpha: Float32Array = one - slowness
         return alpha
 
@@ -93,10 +93,13 @@ class RelativeVelocityFilter:
 class OneEuroFilter:
     """A low-pass filter whose cutoff frequency grows with the speed relative to the object.
 
-    The speed is taken from the raw values. ref: one_euro_filter.cc (MediaPipe 0.10.21).
+    The speed is taken from the raw values, and smoothed itself. ref: one_euro_filter.cc, with the
+    constants of pose_landmark_filtering.pbtxt (MediaPipe 0.10.21).
     """
 
-    constants: OneEuro
+    min_cutoff_hz: float
+    beta: float
+    derivate_cutoff_hz: float = 1.0
     raw: Float32Array | None = None
     filtered: Float32Array | None = None
     speed: Float32Array | None = None
@@ -115,11 +118,11 @@ class OneEuroFilter:
             value_scale = float(np.float32(1) / object_scale)
             moved = points.astype(np.float64) - self.raw
             new_speed = (moved * value_scale * frequency_hz).astype(np.float32)
-            weight = _one_euro_alpha(np.float64(self.constants.derivate_cutoff), frequency_hz)
+            weight = _one_euro_alpha(np.float64(self.derivate_cutoff_hz), frequency_hz)
             speed = _low_pass(new_speed, self.speed, weight)
             # the graph stores it as float32
-            min_cutoff_hz = float(np.float32(self.constants.min_cutoff))
-            cutoff_hz = min_cutoff_hz + self.constants.beta * np.abs(np.float64(speed))
+            min_cutoff_hz = float(np.float32(self.min_cutoff_hz))
+            cutoff_hz = min_cutoff_hz + self.beta * np.abs(np.float64(speed))
             filtered = _low_pass(points, self.filtered, _one_euro_alpha(cutoff_hz, frequency_hz))
         return filtered, replace(self, raw=points, filtered=filtered, speed=speed, time_ns=time_ns)
 
@@ -161,25 +164,49 @@ class LandmarkSet:
 class PoseSmoother:
     """The filters of one person; None leaves what it would filter as it is.
 
+    `visibility_weight` is that of the new value in a low-pass filter. `auxiliary_always`: the
+    auxiliary landmarks are filtered even if smoothing is off.
     ref: pose_landmark_filtering.pbtxt
     """
 
     landmarks: Filter | None
     auxiliary: Filter | None
-    world: Filter | None
-    visibility_weight: float | None
+    world: Filter | None = None
+    visibility_weight: float | None = None
+    auxiliary_always: bool = False
     visibility: Float32Array | None = None
 
-    @classmethod
-    def fresh(cls, smoothing: Smoothing, is_smoothing: bool) -> PoseSmoother:
-        """Return a smoother that has seen nothing."""
-        has_auxiliary = is_smoothing or smoothing.auxiliary_always
-        return cls(
-            landmarks=_make(smoothing.landmarks if is_smoothing else None),
-            auxiliary=_make(smoothing.auxiliary if has_auxiliary else None),
-            world=_make(smoothing.world if is_smoothing else None),
-            visibility_weight=smoothing.visibility_weight if is_smoothing else None,
+    @property
+    def is_tunable(self) -> bool:
+        """Whether the filter of the landmarks has the constants that `tuned` replaces."""
+        return isinstance(self.landmarks, OneEuroFilter)
+
+    def tuned(self, min_cutoff_hz: float, beta: float) -> PoseSmoother:
+        """Return these filters with other constants for landmarks; 0 leaves one as it is.
+
+        Those of world landmarks change by the same factor; auxiliary ones, which make the ROI, are
+        filtered as before.
+        """
+        own, world = self.landmarks, self.world
+        if not isinstance(own, OneEuroFilter):
+            return self
+        landmarks = replace(
+            own, min_cutoff_hz=min_cutoff_hz or own.min_cutoff_hz, beta=beta or own.beta
         )
+        if isinstance(world, OneEuroFilter):
+            world = replace(
+                world,
+                min_cutoff_hz=world.min_cutoff_hz * (landmarks.min_cutoff_hz / own.min_cutoff_hz),
+                beta=world.beta * (landmarks.beta / own.beta),
+            )
+        return replace(self, landmarks=landmarks, world=world)
+
+    def switched(self, is_smoothing: bool) -> PoseSmoother:
+        """Return these filters, or those that stay if smoothing is off."""
+        if is_smoothing:
+            return self
+        auxiliary = self.auxiliary if self.auxiliary_always else None
+        return PoseSmoother(None, auxiliary, auxiliary_always=self.auxiliary_always)
 
     def apply(
         self, raw: LandmarkSet, object_scale_px: np.float32, image_size: ImageSize, time_ns: int
@@ -198,20 +225,14 @@ class PoseSmoother:
             world_m, world = world.apply(world_m, time_ns, np.float32(1))
         visibility = self._filtered_visibility(raw.visibility)
         filtered = LandmarkSet(landmarks_px, auxiliary_px, visibility, world_m)
-        return filtered, PoseSmoother(
-            landmarks, auxiliary, world, self.visibility_weight, visibility
+        return filtered, replace(
+            self, landmarks=landmarks, auxiliary=auxiliary, world=world, visibility=visibility
         )
 
     def _filtered_visibility(self, visibility: Float32Array) -> Float32Array:
         if self.visibility is None or self.visibility_weight is None:
             return visibility
         return _low_pass(visibility, self.visibility, np.array(self.visibility_weight, np.float32))
-
-
-def _make(constants: RelativeVelocity | OneEuro | None) -> Filter | None:
-    if isinstance(constants, OneEuro):
-        return OneEuroFilter(constants)
-    return None if constants is None else RelativeVelocityFilter(constants)
 
 
 def _filter(
@@ -226,19 +247,3 @@ def _filter(
         return points_px, None
     filtered, following = used.apply(points_px, time_ns, object_scale_px)
     return filtered / unit_px * unit_px, following
-
-
-def smooth_mask(mask: Float32Array, previous: Float32Array | None) -> Float32Array:
-    """Return the mask (H, W), blended with the filtered one before where it is uncertain.
-
-    ref: SegmentationSmoothingCalculator; its polynomial is near the squared entropy of a pixel.
-    """
-    if previous is None:
-        return mask
-    x = np.square(mask - np.float32(0.5))
-    certainty = np.zeros_like(x)
-    for coefficient in _UNCERTAINTY[::-1]:
-        certainty = (certainty + np.float32(coefficient)) * x
-    uncertainty = np.float32(1) - np.minimum(certainty, np.float32(1))
-    blended: Float32Array = mask + (previous - mask) * uncertainty * np.float32(_MASK_RATIO)
-    return blended

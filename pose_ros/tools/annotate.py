@@ -1,86 +1,96 @@
-"""Draw poses on pictures and videos, and write their landmarks; needs no ROS."""
+"""Draw poses on images and videos, and write their landmarks; needs no ROS."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pose_ros.blazepose import Pose, PoseError, PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.drawing import draw_poses
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.models import MODELS
-from pose_ros.blazepose.options import option_specs
-from pose_ros.share import share_path
-from pose_ros.tools.frames import Pictures, Video, open_frames
-from pose_ros.tools.image_files import PictureFile, VideoFile
+from pose_ros.blazepose.option_fields import option_specs
+from pose_ros.runtime.package_paths import share_path
+from pose_ros.tools.command import interruptible, print_error, run_command
+from pose_ros.tools.frames import ImageFiles, open_frames
+from pose_ros.tools.image_files import ImageFile, VideoFile
 from pose_ros.tools.landmark_table import FORMATS, LandmarkRow, LandmarkTable
+from pose_ros.tools.opencv_files import silence
+from pose_ros.tools.output_files import OutputError, check_outputs
 from pose_ros.tools.progress import Progress
+from pose_ros.tools.video import Video, shortfall
 
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_NAME = "annotate"
 _OPTIONS = (
     "model",
     "min_detection_confidence",
     "min_tracking_confidence",
     "smooth_landmarks",
     "mirrored_input",
+    "max_persons",
+    "hold_time_s",
+    "select",
+    "detect_regions",
 )
 
 
-@dataclass
+@dataclass(frozen=True)
+class Job:
+    """An input with its frames, and the files that are made of it."""
+
+    source: Path
+    frames: ImageFiles | Video
+    annotated: Path
+    table: Path
+
+
+def make_job(source: Path, folder: Path, table_format: str) -> Job:
+    """Return what is to be done with an image or video. Raises PoseError if it is neither."""
+    frames = open_frames(str(source))
+    if source.is_dir() or not isinstance(frames, (ImageFiles, Video)):
+        raise ImageError(f"{source} is not a file")
+    suffix = "png" if isinstance(frames, ImageFiles) else "mp4"
+    annotated = folder / f"{source.stem}_annotated.{suffix}"
+    return Job(source, frames, annotated, folder / f"{source.stem}_landmarks.{table_format}")
+
+
 class Annotator:
-    """Writes `NAME_annotated.png` or `.mp4`, and `NAME_landmarks.csv` or `.json`, into a folder.
+    """Draws poses: images one by one (static image mode), videos with their own time stamps."""
 
-    Pictures are taken one by one (static image mode), videos with their own time stamps.
-    """
+    def __init__(self, options: PoseTrackerOptions, min_visibility: float) -> None:
+        self._options, self._min_visibility = options, min_visibility
+        self._tracker = PoseTracker(options, share_path("models"))
+        self._topology = MODELS[options.model].topology
 
-    options: PoseTrackerOptions
-    folder: Path
-    table_format: str
-    min_visibility: float
-
-    def __post_init__(self) -> None:
-        self._tracker = PoseTracker(self.options, share_path("models"))
-        self._topology = MODELS[self.options.model].topology
-        self._taken: set[str] = set()
-
-    def annotate(self, path: Path) -> str:
-        """Annotate one file and tell what was found. Raises PoseError if that is impossible."""
-        frames = open_frames(str(path))
-        if path.is_dir() or not isinstance(frames, (Pictures, Video)):
-            raise ImageError(f"{path} is not a file")
-        if path.stem in self._taken:
-            raise ImageError(
-                f"{path} is named like an earlier file, whose results it would replace"
-            )
-        self._taken.add(path.stem)
-        is_static = isinstance(frames, Pictures)
-        self._tracker.configure(replace(self.options, static_image_mode=is_static))
+    def annotate(self, job: Job) -> str:
+        """Write both files; return what was found. Raises PoseError or OSError."""
+        is_static = isinstance(job.frames, ImageFiles)
+        self._tracker.configure(replace(self._options, static_image_mode=is_static))
         self._tracker.reset()
-        return f"{path}: {self._annotate_frames(path, frames)}"
-
-    def _annotate_frames(self, path: Path, frames: Pictures | Video) -> str:
-        """Write both files; return what they are and what was found."""
-        table_path = self.folder / f"{path.stem}_landmarks.{self.table_format}"
-        output = self._output(path, frames)
-        progress, found = Progress(path.name, frames.count), 0
-        with closing(output), closing(LandmarkTable(table_path)) as table, closing(progress):
-            for frame in frames:
-                poses = self._tracker.track(frame.image, frame.time_ns + 1)  # 0 means unknown
-                for row in self._rows(progress.done, frame.time_ns, poses):
+        progress, found = Progress(job.source.name, job.frames.count or 0), 0
+        with LandmarkTable(job.table) as table, _output(job) as output, closing(progress):
+            for image, time_ns in job.frames:
+                poses = self._tracker.track(image, time_ns + 1)  # 0 means unknown
+                for row in self._rows(progress.done, time_ns, poses):
                     table.write(row)
-                output.write(draw_poses(frame.image, poses, self._topology, self.min_visibility))
+                labels = [str(pose.person_id) for pose in poses]
+                drawn = draw_poses(image, poses, self._topology, self._min_visibility, labels)
+                output.write(drawn, time_ns)
                 found += bool(poses)
                 progress.advance()
-        return f"{found} of {progress.done} frames show a pose -> {output.path}, {table_path}"
-
-    def _output(self, path: Path, frames: Pictures | Video) -> PictureFile | VideoFile:
-        if isinstance(frames, Pictures):
-            return PictureFile(self.folder / f"{path.stem}_annotated.png")
-        return VideoFile(self.folder / f"{path.stem}_annotated.mp4", frames.rate_hz)
+        if missing := shortfall(job.frames, progress.done):
+            print_error(_NAME, missing)
+        result = f"{found} of {progress.done} frames show a pose"
+        return f"{job.source}: {result} -> {job.annotated}, {job.table}"
 
     def _rows(self, frame: int, time_ns: int, poses: tuple[Pose, ...]) -> Iterator[LandmarkRow]:
         for pose in poses:
@@ -101,39 +111,51 @@ class Annotator:
                 )
 
 
+def _output(job: Job) -> ImageFile | VideoFile:
+    if isinstance(job.frames, ImageFiles):
+        return ImageFile(job.annotated)
+    return VideoFile(job.annotated, job.frames.fastest_rate_hz())
+
+
 def main(args: list[str] | None = None) -> int:
     """Annotate the files that the command line names; return the exit code."""
     arguments = _parser().parse_args(args)
-    try:
-        annotator = _annotator(arguments)
-        failures = [_annotate(annotator, path) for path in arguments.files]
-    except (PoseError, OSError) as error:
-        print(f"annotate: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 1 if any(failures) else 0
+    return run_command(_NAME, lambda: _run(arguments))
 
 
-def _annotator(arguments: argparse.Namespace) -> Annotator:
+def _run(arguments: argparse.Namespace) -> int:
     options = PoseTrackerOptions(**{name: getattr(arguments, name) for name in _OPTIONS})
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    return Annotator(options, arguments.out, arguments.format, arguments.min_visibility)
+    files, folder = arguments.files, arguments.out
+    make = partial(make_job, folder=folder, table_format=arguments.format)
+    silence()
+    with interruptible():
+        jobs = list(_attempt(make, files))
+        check_outputs((path for job in jobs for path in (job.annotated, job.table)), files)
+        annotator = Annotator(options, arguments.min_visibility)
+        folder.mkdir(parents=True, exist_ok=True)
+        failures = len(files)
+        for result in _attempt(annotator.annotate, jobs):
+            print(result, flush=True)
+            failures -= 1
+    return 1 if failures else 0
 
 
-def _annotate(annotator: Annotator, path: Path) -> bool:
-    """Annotate one file and report; return whether it failed."""
-    try:
-        print(annotator.annotate(path))
-    except PoseError as error:
-        print(f"annotate: {error}", file=sys.stderr)
-        return True
-    return False
+def _attempt(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
+    """Yield the result for each item; print why there is none, unless nothing can be written."""
+    for item in items:
+        try:
+            result = function(item)
+        except OutputError:
+            raise
+        except PoseError as error:
+            print_error(_NAME, error)
+        else:
+            yield result
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="annotate", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="picture or video")
+    parser = argparse.ArgumentParser(prog=_NAME, description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="image or video")
     parser.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="default: out"
     )

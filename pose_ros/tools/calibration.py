@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from sensor_msgs.msg import CameraInfo
 
-from pose_ros.blazepose.camera import Camera
 from pose_ros.blazepose.datatypes import ImageSize
 from pose_ros.blazepose.errors import OptionError
+from pose_ros.geometry.camera import Camera
 
 
 def camera_info_from_fov(width_px: int, height_px: int, hfov_deg: float) -> CameraInfo:

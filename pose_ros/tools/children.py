@@ -1,4 +1,4 @@
-"""Child processes that end when they shall, and never outlive the process that started them."""
+"""Child processes that are stopped in time, and never outlive the process that started them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pose_ros.share import fast_dds_environment
+from pose_ros.runtime.package_paths import fast_dds_environment
 
-# Runs a module as the main one. Before that, the kernel is told to interrupt the process when
+# Runs a module as the main one. Before that, the kernel is asked to interrupt the process when
 # its parent dies (prctl(2), PR_SET_PDEATHSIG = 1); the parent may be dead already.
 _GUARDED = """
 import ctypes, os, runpy, signal, sys
@@ -72,7 +72,7 @@ class Child:
                 self._process.send_signal(number)
                 self._wait(grace_s)
 
-    def last_words(self, lines: int = 10) -> str:
+    def last_lines(self, lines: int = 10) -> str:
         """Return the last lines that it printed."""
         text = self._log.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])

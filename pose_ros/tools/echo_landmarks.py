@@ -11,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 
-from pose_ros import spinning
+from pose_ros.blazepose.errors import PoseError
 from pose_ros.client import Landmarks, landmarks_from_msg, names_from_msg
+from pose_ros.runtime import run
+from pose_ros.tools.command import run_command
+
+_NAME = "echo_landmarks"
 
 
 class _Column(NamedTuple):
@@ -32,8 +35,8 @@ _COLUMNS = (
     _Column("visibility", "visibility", 3),
     _Column("presence", "presence", 3),
 )
-_PLACE = (_Column("x_m", "x", 3), _Column("y_m", "y", 3), _Column("z_m", "z", 3))
-_PATIENCE = 10
+_POSITION = (_Column("x_m", "x", 3), _Column("y_m", "y", 3), _Column("z_m", "z", 3))
+_MAX_WAITED = 10
 
 
 class LandmarkEcho(Node):
@@ -43,8 +46,8 @@ class LandmarkEcho(Node):
     """
 
     def __init__(self, topic: str, is_once: bool) -> None:
-        super().__init__("echo_landmarks")
-        self.failure: ValueError | None = None
+        super().__init__(_NAME)
+        self.failure: Exception | None = None
         self._is_once, self._waited = is_once, 0
         self._names: tuple[str, ...] = ()
         namespace, slash, _ = topic.rpartition("/")
@@ -59,35 +62,38 @@ class LandmarkEcho(Node):
         self._names = names_from_msg(message).names
 
     def _on_landmarks(self, message: PointCloud2) -> None:
-        if not self._names and self._waited < _PATIENCE:
+        if not self._names and self._waited < _MAX_WAITED:
             self._waited += 1
             return
+        stamp = message.header.stamp
         try:
             text = table(landmarks_from_msg(message), self._names)
+            print(f"{stamp.sec}.{stamp.nanosec:09} {message.header.frame_id}\n{text}", flush=True)
         except ValueError as error:
+            self.failure = PoseError(str(error))
+        except OSError as error:
             self.failure = error
-            self.context.try_shutdown()
-            return
-        stamp = message.header.stamp
-        print(f"{stamp.sec}.{stamp.nanosec:09} {message.header.frame_id}\n{text}", flush=True)
-        if self._is_once:
+        if self._is_once or self.failure:
             self.context.try_shutdown()
 
 
 def table(landmarks: Landmarks, names: Sequence[str]) -> str:
-    """Return a table of all people; metres appear where they are known, names likewise."""
+    """Return a table of all people, with positions in meters and names where they are known."""
     if not len(landmarks.points):
         return "nobody\n"
-    is_placed = bool(np.isfinite(landmarks.xyz).any())
-    columns = _COLUMNS + (_PLACE if is_placed else ())
-    people = zip(landmarks.person_id.tolist(), landmarks.points, strict=True)
-    return "\n".join(_person_table(number, row, names, columns) for number, row in people)
+    has_position = bool(np.isfinite(landmarks.xyz).any())
+    columns = _COLUMNS + (_POSITION if has_position else ())
+    people = zip(landmarks.person_id, landmarks.held_ms, landmarks.points, strict=True)
+    return "\n".join(
+        _person_table(f"person {number}{f' ({ms} ms ago)' if ms else ''}", row, names, columns)
+        for number, ms, row in people
+    )
 
 
 def _person_table(
-    person_id: int, row: npt.NDArray[Any], names: Sequence[str], columns: Sequence[_Column]
+    heading: str, row: npt.NDArray[Any], names: Sequence[str], columns: Sequence[_Column]
 ) -> str:
-    lines = [f"{f'person {person_id}':<21}" + "".join(f"{c.heading:>11}" for c in columns)]
+    lines = [f"{heading:<21}" + "".join(f"{c.heading:>11}" for c in columns)]
     for point in row:
         index = int(point["index"])
         name = names[index] if index < len(names) else ""
@@ -100,18 +106,21 @@ def main(args: list[str] | None = None) -> int:
     """Show the topic that the command line names; return the exit code."""
     args = sys.argv[1:] if args is None else args
     parser = argparse.ArgumentParser(
-        prog="echo_landmarks", description=__doc__, epilog="Takes --ros-args as well."
+        prog=_NAME, description=__doc__, epilog="Takes --ros-args as well."
     )
     parser.add_argument(
         "topic", nargs="?", default="pose/landmarks", help="default: pose/landmarks"
     )
     parser.add_argument("--once", action="store_true", help="show one message, then end")
-    options = parser.parse_args(remove_ros_args(args))
-    node = spinning.run(lambda: LandmarkEcho(options.topic, options.once), args)
-    if node is None or node.failure is None:
-        return 0
-    print(f"echo_landmarks: {node.failure}", file=sys.stderr)
-    return 1
+    options = parser.parse_args(run.own_arguments(args))
+    return run_command(_NAME, lambda: _run(options, args))
+
+
+def _run(options: argparse.Namespace, args: list[str]) -> int:
+    node = run.run(lambda: LandmarkEcho(options.topic, options.once), args)
+    if node is not None and node.failure is not None:
+        raise node.failure
+    return 0
 
 
 if __name__ == "__main__":

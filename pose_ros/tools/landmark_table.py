@@ -6,7 +6,8 @@ import csv
 import json
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from types import TracebackType
+
+from pose_ros.tools.output_files import OutputFile
 
 FORMATS = ("csv", "json")
 
@@ -34,11 +35,12 @@ class LandmarkRow:
 COLUMNS = tuple(item.name for item in fields(LandmarkRow))
 
 
-class LandmarkTable:
-    """Writes rows to `path` as they come: CSV with a header, or a JSON list of objects."""
+class LandmarkTable(OutputFile):
+    """Writes rows as they come: CSV with a header, or a JSON list of objects, by the suffix."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
+        super().__init__(path)
+        self._file = self._part.open("w", encoding="utf-8", newline="")
         self._is_json = path.suffix == ".json"
         self._csv = csv.writer(self._file, lineterminator="\n")
         self._rows = 0
@@ -57,19 +59,9 @@ class LandmarkTable:
             self._csv.writerow(values)
         self._rows += 1
 
-    def close(self) -> None:
-        """Finish the file."""
+    def _finish(self) -> None:
         if self._is_json:
             self._file.write("\n]\n")
+
+    def _close(self) -> None:
         self._file.close()
-
-    def __enter__(self) -> LandmarkTable:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()

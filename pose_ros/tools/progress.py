@@ -10,7 +10,7 @@ _BAR_CELLS = 30
 
 @dataclass
 class Progress:
-    """Shows on stderr how far a job is; shows nothing where stderr is not a terminal.
+    """Shows the progress of a job on stderr if that is a terminal, else nothing.
 
     `total` may be an estimate, or 0 when it is not known.
     """
@@ -27,7 +27,7 @@ class Progress:
             sys.stderr.flush()
 
     def close(self) -> None:
-        """Leave the line as it is and go to the next one."""
+        """End the line."""
         if self.done and sys.stderr.isatty():
             sys.stderr.write("\n")
 

@@ -16,17 +16,17 @@ from std_msgs.msg import String
 
 from pose_ros.blazepose.datatypes import ImageArray
 from pose_ros.client import Landmarks, landmarks_from_msg, names_from_msg
-from pose_ros.images import rgb_from_image
-from pose_ros.tools.image_files import PictureFile, VideoFile
+from pose_ros.inputs.images import rgb_from_image
+from pose_ros.tools.image_files import ImageFile, VideoFile
 from pose_ros.tools.landmark_table import LandmarkRow, LandmarkTable
 
 _QUEUE = 50
-_LATE_IMAGES = 20
+_MAX_WAITING = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """The landmarks of one image, the time of their arrival and how old the image was then."""
+class Result:
+    """The landmarks of one image, the time of their arrival, and the image's age then."""
 
     landmarks: Landmarks
     arrival_ns: int
@@ -34,19 +34,19 @@ class Answer:
 
     @property
     def has_pose(self) -> bool:
-        """Whether somebody is in the picture."""
+        """Whether there is a person."""
         return len(self.landmarks.points) > 0
 
 
 class Recorder(Node):
-    """Keeps landmarks by stamp, and writes each annotated image whose landmarks are there.
+    """Keeps landmarks by stamp, and writes each annotated image that belongs to some.
 
     `best` is the annotated image with the highest mean visibility.
     """
 
     def __init__(self, video: VideoFile) -> None:
         super().__init__("recorder")
-        self.answers: dict[int, Answer] = {}
+        self.results: dict[int, Result] = {}
         self.best: ImageArray | None = None
         self._best_visibility = -1.0
         self._video = video
@@ -64,16 +64,17 @@ class Recorder(Node):
         return all(self.count_publishers(item.topic_name) for item in self._inputs)
 
     def write_table(self, path: Path, frame_of: Mapping[int, int]) -> None:
-        """Write the landmarks of the frames whose number `frame_of` knows by their stamp."""
+        """Write the landmarks of the images whose frame number `frame_of` gives by their stamp."""
         with LandmarkTable(path) as table:
-            for stamp_ns in sorted(self.answers.keys() & frame_of.keys()):
+            for stamp_ns in sorted(self.results.keys() & frame_of.keys()):
                 for row in self._rows(stamp_ns, frame_of[stamp_ns]):
                     table.write(row)
 
-    def write_picture(self, path: Path) -> None:
-        """Write the best picture, if there is any."""
+    def write_best(self, path: Path) -> None:
+        """Write the best image, if there is one."""
         if self.best is not None:
-            PictureFile(path).write(self.best)
+            with ImageFile(path) as file:
+                file.write(self.best)
 
     def _on_names(self, message: String) -> None:
         self._names = names_from_msg(message).names
@@ -82,29 +83,29 @@ class Recorder(Node):
         arrival_ns = self.get_clock().now().nanoseconds
         stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
         landmarks = landmarks_from_msg(message)
-        self.answers[stamp_ns] = Answer(landmarks, arrival_ns, arrival_ns - stamp_ns)
+        self.results[stamp_ns] = Result(landmarks, arrival_ns, arrival_ns - stamp_ns)
         if stamp_ns in self._waiting:
             self._keep(stamp_ns, self._waiting.pop(stamp_ns))
 
     def _on_image(self, message: Image) -> None:
         stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
         image = rgb_from_image(message)
-        if stamp_ns in self.answers:
+        if stamp_ns in self.results:
             self._keep(stamp_ns, image)
             return
         self._waiting[stamp_ns] = image
-        if len(self._waiting) > _LATE_IMAGES:
+        if len(self._waiting) > _MAX_WAITING:
             del self._waiting[min(self._waiting)]
 
     def _keep(self, stamp_ns: int, image: ImageArray) -> None:
-        self._video.write(image)
-        visibility = self.answers[stamp_ns].landmarks.visibility
+        self._video.write(image, stamp_ns)
+        visibility = self.results[stamp_ns].landmarks.visibility
         mean = float(visibility.mean()) if visibility.size else 0.0
         if mean > self._best_visibility:
             self._best_visibility, self.best = mean, image
 
     def _rows(self, stamp_ns: int, frame: int) -> Iterator[LandmarkRow]:
-        for point in self.answers[stamp_ns].landmarks.points.flat:
+        for point in self.results[stamp_ns].landmarks.points.flat:
             yield _row(stamp_ns, frame, self._names[int(point["index"])], point)
 
 

@@ -1,4 +1,4 @@
-"""A video file, a picture, a folder of pictures or a camera, played as a ROS camera."""
+"""A video file, an image, a folder of images or a camera, played as a ROS camera."""
 
 from __future__ import annotations
 
@@ -7,45 +7,47 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from pose_ros import spinning
 from pose_ros.blazepose.datatypes import ImageArray
-from pose_ros.blazepose.errors import OptionError, PoseError
-from pose_ros.images import compressed_from_rgb, image_from_rgb
+from pose_ros.blazepose.errors import ImageError, OptionError, PoseError
+from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb
+from pose_ros.runtime import run
+from pose_ros.tools.arguments import angle_deg, positive_count, positive_number
 from pose_ros.tools.calibration import camera_info_from_fov, camera_info_from_yaml
-from pose_ros.tools.frames import Frame, FrameSource, open_frames
+from pose_ros.tools.command import run_command
+from pose_ros.tools.frame import Frame, FrameSource, played, within_width
+from pose_ros.tools.frames import open_frames, source_files
+from pose_ros.tools.opencv_files import silence
+from pose_ros.tools.output_files import check_outputs, text_log
+from pose_ros.tools.video import shortfall
 
+_NAME = "video_source"
 _QUEUE = 5
 _DISCOVERY_S = 0.5
-"""How long the other side may need to know us once we know it, and to fetch the last image."""
+"""Time for discovery on the other side, and for the last image to arrive there."""
 
 
 class VideoSource(Node):
-    """Publishes frames at their own rate, until they end or ROS is shut down.
+    """Publishes frames at their own times, until they end or ROS is shut down.
 
-    Stamps are the node clock's time at the first frame plus whole frame periods, so they are
-    steady however late a frame leaves. A frame that is more than a period late starts a new count,
-    so that no burst follows. Cameras give their own rate, and the time of arrival is the stamp.
-    `failure` tells why it ended early.
+    Stamps are the node clock's time at the first frame plus the frames' own times, so they are
+    steady however late a frame leaves. After a frame that is later than the next one is due,
+    stamps start anew, so that no burst follows. A live camera's frames are stamped on arrival.
+    `failure` is the error that ended it early.
     """
 
     def __init__(self, frames: FrameSource, options: argparse.Namespace) -> None:
-        super().__init__("video_source")
+        super().__init__(_NAME)
         self.failure: Exception | None = None
-        self._frames, self._options = frames, options
-        rate_hz = options.rate or frames.rate_hz
-        self._period_ns = round(1e9 / rate_hz) if rate_hz else None
+        self._frames, self._options, self._published = frames, options, 0
         qos = QoSProfile(depth=_QUEUE, reliability=options.reliability)
         self._images = self.create_publisher(Image, "image", qos)
         self._camera_infos = self.create_publisher(CameraInfo, "camera_info", qos)
@@ -67,13 +69,11 @@ class VideoSource(Node):
         """Publish everything, then shut ROS down."""
         try:
             self._wait_for_subscriber()
-            with ExitStack() as stack:
-                path: Path | None = self._options.stamps
-                log = stack.enter_context(path.open("w", buffering=1)) if path else None
+            with text_log(self._options.stamps) as log:
                 self._publish_all(log)
             self._stop.wait(_DISCOVERY_S)
         except (PoseError, OSError) as error:
-            self.failure = error
+            self.failure = PoseError(f"{error}; {self._published} frames were published")
         except Exception as error:
             if self.context.ok():  # else the shutdown came between two calls
                 self.failure = error
@@ -82,46 +82,51 @@ class VideoSource(Node):
             self.context.try_shutdown()
 
     def _publish_all(self, log: TextIO | None) -> None:
-        for stamp_ns, frame in self._paced(self._chosen()):
-            self._publish(frame.image, stamp_ns)
+        options = self._options
+        frames = played(self._frames, options.frames, options.loop, options.rate)
+        for stamp_ns, frame in self._paced(frames):
+            self._publish(within_width(frame.image, options.max_width), stamp_ns)
+            self._published += 1
             if log:
                 log.write(f"{stamp_ns}\n")
+        if self._stop.is_set() or not self.context.ok():
+            return
+        if options.loop or not self._published:
+            raise ImageError(f"{options.source} has no frame that can be read")
+        missing = shortfall(self._frames, self._published)
+        if missing and not options.frames:
+            self.get_logger().warning(missing)
 
     def _wait_for_subscriber(self) -> None:
-        """Return when somebody listens to the images and has had time to know us, or too late."""
+        """Return when there is a subscriber to the images and discovery is over, or too late."""
         wait_s: float = self._options.wait_for_subscriber
         end_s = time.monotonic() + wait_s
         while wait_s and not self._stop.wait(0.05):
-            if self._is_heard():
+            if self._has_subscribers():
                 self._stop.wait(_DISCOVERY_S)
                 return
             if time.monotonic() > end_s:
-                self.get_logger().warning(
-                    f"nobody subscribed within {wait_s:g} s; starting anyway"
-                )
+                self.get_logger().warning(f"no subscriber after {wait_s:g} s; starting anyway")
                 return
 
-    def _is_heard(self) -> bool:
+    def _has_subscribers(self) -> bool:
         publishers = [self._images] + ([self._jpegs] if self._jpegs else [])
         return any(publisher.get_subscription_count() for publisher in publishers)
 
-    def _chosen(self) -> Iterator[Frame]:
-        """Yield the frames that shall be played: again and again, or up to a number."""
-        yield from islice(self._frames, self._options.frames)
-        while self._options.loop:
-            yield from islice(self._frames, self._options.frames)
-
     def _paced(self, frames: Iterator[Frame]) -> Iterator[tuple[int, Frame]]:
         """Yield each frame with its stamp, when it is due, until the node stops."""
-        start_ns = due_ns = start_stamp_ns = 0
+        start_ns = start_stamp_ns = last_ns = 0
+        is_live = self._frames.rate_hz is None and not self._options.rate
         for frame in frames:
             now_ns, now_stamp_ns = time.monotonic_ns(), self.get_clock().now().nanoseconds
-            if self._period_ns is None or now_ns > due_ns + self._period_ns:
-                start_ns, due_ns, start_stamp_ns = now_ns, now_ns, now_stamp_ns
+            due_ns, step_ns = start_ns + frame.time_ns, frame.time_ns - last_ns
+            if is_live or now_ns > due_ns + step_ns:
+                start_ns, start_stamp_ns = (now - frame.time_ns for now in (now_ns, now_stamp_ns))
+                due_ns = now_ns
+            last_ns = frame.time_ns
             if self._stop.wait(max(0, due_ns - now_ns) / 1e9) or not self.context.ok():
                 return
-            yield start_stamp_ns + due_ns - start_ns, frame
-            due_ns += self._period_ns or 0
+            yield start_stamp_ns + frame.time_ns, frame
 
     def _publish(self, image: ImageArray, stamp_ns: int) -> None:
         seconds, nanoseconds = divmod(stamp_ns, 10**9)
@@ -150,84 +155,77 @@ class VideoSource(Node):
 def main(args: list[str] | None = None) -> int:
     """Play the source that the command line names; return the exit code."""
     args = sys.argv[1:] if args is None else args
-    options = _parser().parse_args(remove_ros_args(args))
-    try:
-        frames = open_frames(options.source)
-        if options.camera_info:
-            options.camera_info = camera_info_from_yaml(options.camera_info)
-    except PoseError as error:
-        print(f"video_source: {error}", file=sys.stderr)
-        return 1
-    node = spinning.run(lambda: VideoSource(frames, options), args)
-    if node is None or node.failure is None:
-        return 0
-    print(f"video_source: {node.failure}", file=sys.stderr)
-    return 1
+    options = _parser().parse_args(run.own_arguments(args))
+    return run_command(_NAME, lambda: _run(options, args))
+
+
+def _run(options: argparse.Namespace, args: list[str]) -> int:
+    silence()
+    frames = open_frames(options.source)
+    if options.stamps:
+        inputs = [Path(options.camera_info)] if options.camera_info else []
+        check_outputs([options.stamps], [*source_files(options.source, frames), *inputs])
+    if options.camera_info:
+        options.camera_info = camera_info_from_yaml(options.camera_info)
+    node = run.run(lambda: VideoSource(frames, options), args)
+    if node is not None and node.failure is not None:
+        raise node.failure
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="video_source", description=__doc__, epilog="Takes --ros-args as well."
+        prog=_NAME, description=__doc__, epilog="Takes --ros-args as well."
     )
-    parser.add_argument("source", help="video, picture, folder of pictures, or camera number")
-    parser.add_argument("--rate", type=_positive, metavar="HZ", help="default: the source's own")
-    parser.add_argument("--frames", type=int, metavar="N", help="play the first N frames only")
-    parser.add_argument(
-        "--loop",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="start again at the end",
+    parser.add_argument("source", help="video, image, folder of images, or camera number")
+    _add_playing(parser.add_argument_group("what is played, and when"))
+    _add_camera(parser.add_argument_group("the camera"))
+    return parser
+
+
+def _add_playing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--rate", type=positive_number, metavar="HZ", help="default: the source's own times"
     )
-    parser.add_argument("--frame-id", default="camera", help="default: camera")
-    parser.add_argument("--compressed", action="store_true", help="publish JPEG images as well")
-    parser.add_argument(
-        "--hfov-deg",
-        type=_angle,
-        default=60.0,
-        metavar="DEG",
-        help="horizontal field of view for the camera_info; default: 60",
+    group.add_argument("--frames", type=positive_count, metavar="N", help="the first N only")
+    looping = argparse.BooleanOptionalAction
+    group.add_argument("--loop", action=looping, default=False, help="start again at the end")
+    group.add_argument(
+        "--max-width", type=positive_count, metavar="PX", help="scale wider frames down to this"
     )
-    parser.add_argument(
-        "--camera-info", type=Path, metavar="FILE", help="calibration file (YAML) instead"
-    )
-    parser.add_argument(
-        "--reliable",
-        dest="reliability",
-        action="store_const",
-        const=ReliabilityPolicy.RELIABLE,
-        default=ReliabilityPolicy.RELIABLE,
-        help="serve every subscriber (default)",
-    )
-    parser.add_argument(
-        "--best-effort",
-        dest="reliability",
-        action="store_const",
-        const=ReliabilityPolicy.BEST_EFFORT,
-        help="as most camera drivers do",
-    )
-    parser.add_argument(
+    group.add_argument(
         "--wait-for-subscriber",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="start when somebody listens to the images, or after this time",
+        help="start with the first subscriber to the images, or after this time",
     )
-    parser.add_argument(
-        "--stamps", type=Path, metavar="FILE", help="write the stamp of each sent frame, in ns"
+    group.add_argument("--stamps", type=Path, metavar="FILE", help="write the stamps in ns here")
+
+
+def _add_camera(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--frame-id", default="camera", help="default: camera")
+    group.add_argument("--compressed", action="store_true", help="publish JPEG images as well")
+    group.add_argument(
+        "--hfov-deg",
+        type=angle_deg,
+        default=60.0,
+        metavar="DEG",
+        help="field of view; default: 60",
     )
-    return parser
-
-
-def _positive(text: str) -> float:
-    if not 0 < (value := float(text)) < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def _angle(text: str) -> float:
-    if not 0 < (value := float(text)) < 180:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 180")
-    return value
+    group.add_argument(
+        "--camera-info", type=Path, metavar="FILE", help="calibration file (YAML) instead of that"
+    )
+    qos = group.add_mutually_exclusive_group()
+    for policy, help_text in (
+        (ReliabilityPolicy.RELIABLE, "serve every subscriber (default)"),
+        (ReliabilityPolicy.BEST_EFFORT, "as most camera drivers do"),
+    ):
+        flag = f"--{policy.name.lower().replace('_', '-')}"
+        qos.add_argument(
+            flag, dest="reliability", action="store_const", const=policy, help=help_text
+        )
+    group.set_defaults(reliability=ReliabilityPolicy.RELIABLE)
 
 
 if __name__ == "__main__":

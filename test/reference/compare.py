@@ -1,4 +1,4 @@
-"""Compare our pose tracker with MediaPipe's on pictures and videos, landmark by landmark.
+"""Compare our pose tracker with MediaPipe's on images and videos, landmark by landmark.
 
 `python test/reference/compare.py FILES... --model full`. Both get the same decoded frames and
 the same clock. Videos are compared twice: each tracker following its own ROIs, where differences
@@ -22,7 +22,7 @@ sys.path.append(str(FOLDER.parents[1]))
 from pose_ros.blazepose import Pose, PoseError, PoseTracker, PoseTrackerOptions, Roi
 from pose_ros.blazepose.datatypes import ImageSize, NormalizedRect
 from pose_ros.blazepose.models import MODELS as POSE_MODELS
-from pose_ros.tools.frames import Pictures, open_frames
+from pose_ros.tools.frames import ImageFiles, open_frames
 
 VISIBLE = 0.5
 VALUES = ("px", "visibility", "world mm")
@@ -37,7 +37,7 @@ class Comparison:
 
     NaN where there is nothing to compare: MediaPipe or we see no pose, MediaPipe calls the
     landmark invisible, or, for visibility and world, a loss came before (MediaPipe keeps the
-    filters of these two over a loss, ours start afresh).
+    filters of these two over a loss, ours start anew).
     """
 
     distances: dict[str, Floats]
@@ -113,7 +113,7 @@ def _percentiles(values: Floats) -> list[str]:
 def report(file: str, model: str, kernel: int, is_static: bool) -> None:
     """Run both on one file and print the tables."""
     source = open_frames(file)
-    is_static |= isinstance(source, Pictures)
+    is_static |= isinstance(source, ImageFiles)
     options = PoseTrackerOptions(model=model, heatmap_kernel=kernel, static_image_mode=is_static)
     mode = "static" if is_static else "smooth"
     reference = run_mediapipe((frame.image for frame in source), model, mode, kernel)
@@ -128,7 +128,7 @@ def report(file: str, model: str, kernel: int, is_static: bool) -> None:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description="Compare our poses with MediaPipe's.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="picture, video or folder")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="image, video or folder")
     parser.add_argument("--model", choices=MODELS, default="full")
     parser.add_argument("--kernel", type=int, choices=(7, 9), default=9, help="of the heatmap")
     parser.add_argument("--static", action="store_true", help="treat frames as unrelated")

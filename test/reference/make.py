@@ -22,7 +22,7 @@ sys.path.append(str(FOLDER.parent))
 import media
 
 GOLDEN = FOLDER.parent / "golden"
-PICTURES = ("astronaut", *(f"faceapi_sample{number}" for number in range(1, 7)))
+IMAGES = ("astronaut", *(f"faceapi_sample{number}" for number in range(1, 7)))
 CLIPS = {"astronaut_moving": 40, "cap12_edit": 100, "cuts": 140, "sports2d_demo": 120}
 MASKS = {"astronaut": (0,), "cap12_edit": (0, 50, 99)}
 
@@ -58,7 +58,7 @@ class Recipe:
 def recipes() -> Iterator[Recipe]:
     """Give every golden file that is made here."""
     for model in MODELS:
-        for name in PICTURES:
+        for name in IMAGES:
             yield Recipe(model, name, "static")
         for name in CLIPS:
             yield Recipe(model, name, "raw")
@@ -68,7 +68,7 @@ def recipes() -> Iterator[Recipe]:
 
 
 def changes(old: Arrays, new: Arrays) -> list[str]:
-    """Tell, per array, what is not the same to the last bit."""
+    """Return, per array, what is not the same to the last bit."""
     found = [f"{name} is in one of them only" for name in sorted(old.keys() ^ new.keys())]
     for name in sorted(old.keys() & new.keys()):
         a, b = old[name], new[name]
@@ -83,7 +83,7 @@ def changes(old: Arrays, new: Arrays) -> list[str]:
 
 
 def renew(recipe: Recipe, folder: Path, is_check: bool) -> bool:
-    """Make one file and print how it changed; tell whether it is the same as before."""
+    """Make one file and print how it changed; return whether it is the same as before."""
     new, path = recipe.make(), folder / recipe.file
     old: Arrays = {}
     if path.is_file():
@@ -104,7 +104,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
-        for name in (*PICTURES, *CLIPS):
+        for name in (*IMAGES, *CLIPS):
             if not media.decoded_as_reference(name):
                 sys.exit(f"error: OpenCV here decodes {name} to other pixels than the reference's")
         same = [renew(recipe, arguments.out, arguments.check) for recipe in recipes()]

@@ -50,7 +50,7 @@ def ensure_environment() -> None:
     venv.create(ENVIRONMENT, clear=True, with_pip=True)
     install = [str(PYTHON), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)]
     if subprocess.run(install, check=False).returncode:
-        raise MediaPipeError(f"pip can't install {REQUIREMENTS.name}; its words are above")
+        raise MediaPipeError(f"pip cannot install {REQUIREMENTS.name}; its output is above")
     _install_models()
     READY.write_text(requirements)
 

@@ -1,0 +1,1 @@
+"""Camera geometry and positions in m; knows nothing of ROS."""

@@ -1,0 +1,1 @@
+"""What the node receives: images, depth and calibration, and the subscriptions to them."""

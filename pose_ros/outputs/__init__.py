@@ -1,0 +1,1 @@
+"""What the node publishes: pure functions from a frame to messages, and where they go."""

@@ -1,0 +1,104 @@
+"""One frame: all that its outputs are made of, with one record for each person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from geometry_msgs.msg import TransformStamped
+from std_msgs.msg import Header
+
+from pose_ros.blazepose.datatypes import (
+    Float32Array,
+    Float64Array,
+    ImageArray,
+    Pose,
+    Poses,
+)
+from pose_ros.blazepose.drawing import draw_poses
+from pose_ros.blazepose.topology import Topology
+from pose_ros.geometry.camera import Camera
+from pose_ros.geometry.position import Position
+from pose_ros.outputs.options import OutputOptions
+from pose_ros.outputs.transforms import transform_points
+
+FRAME_PERIOD_S = 1 / 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """One person of a frame: the pose in the image and, where it was estimated, the position."""
+
+    pose: Pose
+    position: Position | None = None
+
+    @property
+    def landmarks_m(self) -> Float32Array:
+        """The landmarks (N, 3) in the camera's optical frame, in m; NaN where unknown."""
+        if self.position is None:
+            return np.full((len(self.pose.visibility), 3), np.nan, np.float32)
+        return self.position.landmarks_m
+
+    @property
+    def label(self) -> str:
+        """The id and what else is known: whether the person is held, and the distance in m."""
+        held = " (held)" if self.pose.held_ns else ""
+        distance_m = None if self.position is None else self.position.distance_m
+        distance = "" if distance_m is None else f": {distance_m:.1f} m"
+        return f"{self.pose.person_id}{held}{distance}"
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """All that the outputs of one frame are made of.
+
+    `image` is the RGB image (H, W, 3) that the people were found in, `header` that of its message.
+    `poses` is the tracker's result, with what it says of the image and its time; outputs are made
+    of `people`, by id: tracked ones, and those who are held if the options ask for them.
+    `period_s` is the time since the frame before; steps of stamps count `stamp_scale` times.
+    `has_masks`: the poses were asked for their masks; `is_located`: positions were estimated.
+    They are published in the frame that the options ask for, by the `transform` to it;
+    as unknown if that is None.
+    """
+
+    header: Header
+    image: ImageArray
+    poses: Poses
+    people: tuple[Person, ...]
+    topology: Topology
+    camera: Camera
+    options: OutputOptions
+    period_s: float = FRAME_PERIOD_S
+    stamp_scale: float = 1.0
+    has_masks: bool = False
+    is_located: bool = False
+    transform: TransformStamped | None = None
+
+    @cached_property
+    def annotated(self) -> ImageArray:
+        """The image (H, W, 3) with the poses drawn on it; drawn once, when first asked for."""
+        labels = [person.label for person in self.people]
+        poses = [person.pose for person in self.people]
+        return draw_poses(self.image, poses, self.topology, self.options.min_visibility, labels)
+
+    @property
+    def output_header(self) -> Header:
+        """The header of positions: that of the image, in the target frame if there is one."""
+        frame_id = self.options.target_frame or self.header.frame_id
+        return Header(stamp=self.header.stamp, frame_id=frame_id)
+
+    @property
+    def is_output_frame_known(self) -> bool:
+        """Whether positions can be given in the frame of `output_header`."""
+        return not self.options.target_frame or self.transform is not None
+
+    def to_output_frame(self, points_m: npt.ArrayLike) -> Float64Array:
+        """Move points (n, 3) from the camera's frame to the output's; NaN if that is unknown."""
+        points = np.array(points_m, np.float64)
+        if self.transform is not None:
+            return transform_points(points, self.transform)
+        if not self.is_output_frame_known:
+            points[:] = np.nan
+        return points

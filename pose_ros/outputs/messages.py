@@ -1,0 +1,167 @@
+"""What the node publishes: pure functions from a frame to a message, and their table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from std_msgs.msg import (
+    Float32MultiArray,
+    MultiArrayDimension,
+    MultiArrayLayout,
+    String,
+)
+from visualization_msgs.msg import MarkerArray
+
+from pose_ros.blazepose.datatypes import Float32Array, Float64Array, ImageArray, Pose
+from pose_ros.blazepose.topology import Topology
+from pose_ros.outputs.frame import Frame
+from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb, mono_from_mask
+from pose_ros.outputs.layout import HELD, LANDMARK_DTYPE, TRACKED, landmark_fields
+from pose_ros.outputs.markers import markers, roi_markers
+
+_MAX_HELD_MS = np.iinfo(np.uint16).max
+
+
+def landmarks(frame: Frame) -> PointCloud2:
+    """Build the landmark cloud: a row per person, a point of `LANDMARK_DTYPE` per landmark.
+
+    The time for which a person is held is rounded up to ms, and at most 65535.
+    """
+    cloud = np.zeros((len(frame.people), len(frame.topology)), LANDMARK_DTYPE)
+    for row, person in zip(cloud, frame.people, strict=True):
+        _fill_row(row, person.pose, frame.to_output_frame(person.landmarks_m))
+    message = PointCloud2(
+        header=frame.output_header,
+        height=cloud.shape[0],
+        width=cloud.shape[1],
+        fields=landmark_fields(),
+        is_bigendian=False,
+        point_step=LANDMARK_DTYPE.itemsize,
+        row_step=LANDMARK_DTYPE.itemsize * cloud.shape[1],
+        is_dense=False,
+    )
+    message.data.frombytes(cloud.tobytes())
+    return message
+
+
+def landmarks_array(frame: Frame) -> Float32MultiArray:
+    """Build the plain array (P, N, 4) of x, y, z and visibility.
+
+    x and y are normalized by the width and height of the image, z by its width.
+    """
+    height_px, width_px = frame.image.shape[:2]
+    values = np.empty((len(frame.people), len(frame.topology), 4), np.float32)
+    for row, person in zip(values, frame.people, strict=True):
+        pose = person.pose
+        row[:, :3] = pose.landmarks_px / np.array((width_px, height_px, width_px), np.float32)
+        row[:, 3] = pose.visibility
+    labels, strides = ("person", "landmark", "value"), (values.size, 4 * values.shape[1], 4)
+    dimensions = [
+        MultiArrayDimension(label=label, size=size, stride=stride)
+        for label, size, stride in zip(labels, values.shape, strides, strict=True)
+    ]
+    message = Float32MultiArray(layout=MultiArrayLayout(dim=dimensions))
+    message.data.frombytes(values.tobytes())
+    return message
+
+
+def annotated_image(frame: Frame) -> Image:
+    """Build the image with the poses drawn on it."""
+    return image_from_rgb(frame.annotated, frame.header)
+
+
+def annotated_jpeg(frame: Frame) -> CompressedImage:
+    """Build the image with the poses drawn on it, as JPEG."""
+    return compressed_from_rgb(frame.annotated, frame.header)
+
+
+def segmentation_mask(frame: Frame) -> Image:
+    """Build the mask of the people who are seen, as one or, with `mask_labels`, apart."""
+    size_of_mask = frame.image.shape[:2]
+    masks = {pose.person_id: pose.mask for pose in frame.poses if pose.mask is not None}
+    mask = (_labels if frame.options.mask_labels else _union)(masks, size_of_mask)
+    return mono_from_mask(mask, frame.header)
+
+
+def landmark_names(model: str, topology: Topology) -> String:
+    """Build the JSON text of a model's landmark names and connections."""
+    content = {"model": model, "names": topology.names, "connections": topology.connections}
+    return String(data=json.dumps(content))
+
+
+@dataclass(frozen=True)
+class Output:
+    """A topic `~/<name>`: its type, the function that builds a message, and the kind of QoS.
+
+    `qos` is "data" (results), "image" or "latched" (the last message is kept). Masks are predicted
+    only for an output that `needs_masks`, positions estimated only for one that
+    `needs_positions`.
+    """
+
+    name: str
+    message_type: type[Any]
+    build: Callable[..., Any]
+    qos: str
+    needs_masks: bool = False
+    needs_positions: bool = False
+
+
+OUTPUTS = (
+    Output("landmarks", PointCloud2, landmarks, "data", needs_positions=True),
+    Output("landmarks_array", Float32MultiArray, landmarks_array, "data"),
+    Output("markers", MarkerArray, markers, "data", needs_positions=True),
+    Output("roi_markers", MarkerArray, roi_markers, "data"),
+    Output("annotated_image", Image, annotated_image, "image", needs_positions=True),
+    Output(
+        "annotated_image/compressed",
+        CompressedImage,
+        annotated_jpeg,
+        "image",
+        needs_positions=True,
+    ),
+    Output("segmentation_mask", Image, segmentation_mask, "image", needs_masks=True),
+)
+"""The topics of every frame; `build` takes a Frame."""
+
+LANDMARK_NAMES = Output("landmark_names", String, landmark_names, "latched")
+"""The topic of every change of the model; `build` takes its name and topology."""
+
+
+def _union(masks: Mapping[int, Float32Array], shape: tuple[int, ...]) -> ImageArray:
+    """Return the mask of all people: 255 where a pixel surely belongs to one, else less."""
+    union = np.zeros(shape, np.float32)
+    for mask in masks.values():
+        np.maximum(union, mask, out=union)
+    return np.rint(union * 255).astype(np.uint8)
+
+
+def _labels(masks: Mapping[int, Float32Array], shape: tuple[int, ...]) -> ImageArray:
+    """Return whose each pixel is, by the highest mask: ids, counted from 1 to 255; 0 if no one's.
+
+    A pixel is nobody's where no mask is above 0.5.
+    """
+    labels, highest = np.zeros(shape, np.uint8), np.full(shape, 0.5, np.float32)
+    for person_id, mask in masks.items():
+        is_higher = mask > highest
+        labels[is_higher] = (person_id - 1) % 255 + 1
+        highest[is_higher] = mask[is_higher]
+    return labels
+
+
+def _fill_row(row: npt.NDArray[Any], pose: Pose, landmarks_m: Float64Array) -> None:
+    """Write one person's landmarks (N,) of `LANDMARK_DTYPE`."""
+    row["x"], row["y"], row["z"] = landmarks_m.T
+    row["u"], row["v"], row["depth_rel"] = pose.landmarks_px.T
+    world_m = pose.world_landmarks_m
+    row["wx"], row["wy"], row["wz"] = (np.nan,) * 3 if world_m is None else world_m.T
+    row["visibility"], row["presence"] = pose.visibility, pose.presence
+    row["person_id"] = pose.person_id
+    row["index"] = np.arange(len(row))
+    row["state"] = HELD if pose.held_ns else TRACKED
+    row["held_ms"] = min(-(-pose.held_ns // 10**6), _MAX_HELD_MS)

@@ -1,0 +1,109 @@
+"""Frames of people for TF, and points moved between frames: pure functions, without tf2."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from std_msgs.msg import Header
+
+from pose_ros.blazepose.datatypes import Float64Array
+from pose_ros.blazepose.topology import Topology
+
+_MIN_SINE = 0.2
+"""Of the angle between spine and shoulders; below it (12 degrees) there is no front."""
+
+
+def person_transforms(
+    header: Header,
+    name: str,
+    landmarks_m: npt.ArrayLike,
+    visibility: npt.ArrayLike,
+    topology: Topology,
+    min_visibility: float,
+    with_landmarks: bool,
+) -> list[TransformStamped]:
+    """Return the frame `name` of a person and, if asked for, `<name>/<landmark>` of each landmark.
+
+    `landmarks_m` (N, 3) are in `header.frame_id`, which is the parent of all frames. A landmark
+    is known if it is finite and its `visibility` (N,) is not below `min_visibility`.
+
+    The person's frame has its x axis forward out of the chest, y to the person's left and z up
+    along the spine (REP 103). Its origin lies between the hips, and the spine leads from there to
+    the middle of the shoulders. Where the hips are unknown it lies between the shoulders, and the
+    middle of the ears, which stand above the shoulders of somebody upright, is the spine's end.
+    Without these landmarks, or with the shoulders along the spine, there is no such frame.
+    Landmarks have no orientation of their own: their frames have that of the parent.
+    """
+    points_m = np.array(landmarks_m, np.float64)
+    is_known = np.isfinite(points_m).all(axis=1) & (np.asarray(visibility) >= min_visibility)
+    points_m[~is_known] = np.nan
+    points = dict(zip(topology.names, points_m, strict=True))
+    body = _body_frame(points)
+    frames = [] if body is None else [_transform(header, name, *body)]
+    if with_landmarks:
+        frames += [
+            _transform(header, f"{name}/{landmark}", point_m, np.eye(3))
+            for (landmark, point_m), known in zip(points.items(), is_known, strict=True)
+            if known
+        ]
+    return frames
+
+
+def transform_points(points_m: npt.ArrayLike, transform: TransformStamped) -> Float64Array:
+    """Move points (n, 3) from the transform's child frame to its header's; NaN stays NaN."""
+    shift, turn = transform.transform.translation, transform.transform.rotation
+    shift_m, axis = np.array(((shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z)))
+    points_m = np.asarray(points_m, np.float64)
+    turned_m = points_m + 2 * np.cross(axis, np.cross(axis, points_m) + turn.w * points_m)
+    moved_m: Float64Array = turned_m + shift_m
+    return moved_m
+
+
+def _body_frame(points: dict[str, Float64Array]) -> tuple[Float64Array, Float64Array] | None:
+    """Return origin (3,) and axes (3, 3), in columns, of the body; None if they are unknown."""
+    hips, shoulders, ears = (
+        (points[f"left_{part}"] + points[f"right_{part}"]) / 2
+        for part in ("hip", "shoulder", "ear")
+    )
+    origin, top = (shoulders, ears) if np.isnan(hips).any() else (hips, shoulders)
+    axes = _axes(points["left_shoulder"] - points["right_shoulder"], top - origin)
+    return None if axes is None else (origin, axes)
+
+
+def _axes(left: Float64Array, up: Float64Array) -> Float64Array | None:
+    """Return unit axes (3, 3) with z along `up` and y on the side of `left`; None without a front.
+
+    They are the columns.
+    """
+    length = np.linalg.norm(left) * np.linalg.norm(up)
+    forward = np.cross(left, up)
+    if not np.linalg.norm(forward) > _MIN_SINE * length:
+        return None
+    x, z = forward / np.linalg.norm(forward), up / np.linalg.norm(up)
+    return np.column_stack((x, np.cross(z, x), z))
+
+
+def _transform(
+    header: Header, child: str, origin_m: Float64Array, axes: Float64Array
+) -> TransformStamped:
+    x, y, z = origin_m.tolist()
+    transform = Transform(translation=Vector3(x=x, y=y, z=z), rotation=_quaternion(axes))
+    return TransformStamped(header=header, child_frame_id=child, transform=transform)
+
+
+def _quaternion(rotation: Float64Array) -> Quaternion:
+    """Return the unit quaternion of a rotation matrix (3, 3)."""
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
+    # 4 q q^T of the quaternion q: each row is a multiple of q, the longest one is the most exact
+    products = np.array(
+        [
+            (1 + xx - yy - zz, xy + yx, zx + xz, zy - yz),
+            (xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx),
+            (zx + xz, yz + zy, 1 - xx - yy + zz, yx - xy),
+            (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
+        ]
+    )
+    row = products[np.diag(products).argmax()]
+    x, y, z, w = (row / np.linalg.norm(row)).tolist()
+    return Quaternion(x=x, y=y, z=z, w=w)

@@ -1,0 +1,1 @@
+"""What runs a node: life cycle, threads, clocks, endpoints and health."""

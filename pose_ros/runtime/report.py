@@ -1,0 +1,166 @@
+"""What a node reports of its health: log lines, and `/diagnostics` once a second."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ROSClock
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from pose_ros.runtime.clock import STEADY_CLOCK
+from pose_ros.runtime.diagnostics import Diagnostics, PeopleCounts, Status
+from pose_ros.runtime.overrides import unknown_parameters_warning
+
+_REPORT_PERIOD_S = 1.0
+_REJECTION_LOG_PERIOD_S = 5.0
+_JUMP_LOG_PERIOD_S = 1.0
+# What concerns the node as such, not the images that it processes.
+_LASTING_KINDS = ("parameters", "outputs", "clock")
+_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Health(NamedTuple):
+    """What a node itself knows of its health: a status (None: the counts say it), and facts."""
+
+    status: Status | None
+    facts: Mapping[str, str]
+
+
+class NodeReport:
+    """Logs what goes wrong, and publishes `/diagnostics` as long as the node exists.
+
+    `health` is called in the executor's thread before each message.
+    """
+
+    def __init__(self, node: Node, health: Callable[[], Health]) -> None:
+        self._node = node
+        self._health = health
+        self._logger = node.get_logger()
+        self.diagnostics = Diagnostics()
+        self.warnings = ActiveWarnings(self._logger.warning)
+        self._noted: set[str] = set()
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", _QOS)
+        node.create_timer(_REPORT_PERIOD_S, self._publish, clock=STEADY_CLOCK)
+
+    def start(self, values: str) -> None:
+        """Report with which parameters the node starts, and which of those given do not exist."""
+        self.warnings.update("parameters", unknown_parameters_warning(self._node))
+        self._logger.info(f"parameters that differ from their defaults: {values}")
+
+    def reject(self, kind: str, reason: str) -> None:
+        """Count and log an image that cannot be used."""
+        count = self.diagnostics.rejected(kind)
+        self._logger.error(
+            f"{kind}: {reason} (rejected so far: {count})",
+            throttle_duration_sec=_REJECTION_LOG_PERIOD_S,
+            throttle_time_source_type=STEADY_CLOCK,
+        )
+
+    def reject_depth(self, reason: str) -> None:
+        """Count and log a depth image that cannot be used; the image itself goes on."""
+        count = self.diagnostics.rejected_depth(reason)
+        self._logger.error(
+            f"depth rejected: {reason} (rejected so far: {count})",
+            throttle_duration_sec=_REJECTION_LOG_PERIOD_S,
+            throttle_time_source_type=STEADY_CLOCK,
+        )
+
+    def update(self, problems: Mapping[str, str | None], notice: str | None) -> None:
+        """Take the present problems of the images; log what was found out about them once."""
+        self.warnings.update_all(problems)
+        if notice is not None and notice not in self._noted:
+            self._noted.add(notice)
+            self._logger.info(notice)
+
+    def jump(self) -> None:
+        """Count and log a jump of the image stamps."""
+        count = self.diagnostics.jumped()
+        self._logger.warning(
+            f"image stamps jumped; the tracker has been reset (jumps so far: {count})",
+            throttle_duration_sec=_JUMP_LOG_PERIOD_S,
+            throttle_time_source_type=STEADY_CLOCK,
+        )
+
+    def process(self, people: PeopleCounts, stamp_ns: int) -> None:
+        """Count an image whose results went out; a debug line of it."""
+        age_ns = image_age_ns(self._node.get_clock(), stamp_ns)
+        self._logger.debug(
+            f"processed the image of {stamp_ns} ns: {len(people.ids)} persons, "
+            f"{people.detector_runs} detector runs"
+        )
+        self.diagnostics.processed(people, age_ns)
+
+    def _publish(self) -> None:
+        clock = self._node.get_clock()
+        self.warnings.update("clock", clock_warning(clock))
+        status, facts = self._health()
+        name = self._node.get_fully_qualified_name()
+        message = self.diagnostics.report(clock.now().to_msg(), name, status, facts)
+        self._publisher.publish(message)
+
+
+class ActiveWarnings:
+    """Logs a warning when it begins, and again only after it has ended. Any thread may use it."""
+
+    def __init__(self, log: Callable[[str], object]) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._active: dict[str, str] = {}
+
+    def update(self, kind: str, text: str | None) -> None:
+        """Take the present state of one kind of warning; None: there is none."""
+        with self._lock:
+            is_new = text is not None and kind not in self._active
+            if text is None:
+                self._active.pop(kind, None)
+            else:
+                self._active[kind] = text
+        if is_new:
+            self._log(str(text))
+
+    def update_all(self, warnings: Mapping[str, str | None]) -> None:
+        """Take the present state of several kinds."""
+        for kind, text in warnings.items():
+            self.update(kind, text)
+
+    def get(self, kind: str) -> str | None:
+        """Return the warning of a kind, None if it is not active."""
+        with self._lock:
+            return self._active.get(kind)
+
+    def texts(self, *kinds: str) -> list[str]:
+        """Return the active warnings, of some kinds only if they are given; the oldest first."""
+        with self._lock:
+            return [text for kind, text in self._active.items() if not kinds or kind in kinds]
+
+
+def node_status(warnings: ActiveWarnings, idle: str | None) -> Status | None:
+    """Return the status of a node that processes no image, which `idle` says, or has a warning."""
+    no_image = warnings.get("no image")
+    if no_image is not None:
+        return DiagnosticStatus.ERROR, no_image
+    texts = warnings.texts() if idle is None else warnings.texts(*_LASTING_KINDS)
+    if texts:
+        return DiagnosticStatus.WARN, "; ".join(texts if idle is None else [idle, *texts])
+    return None if idle is None else (DiagnosticStatus.OK, idle)
+
+
+def image_age_ns(clock: Clock, stamp_ns: int) -> int | None:
+    """Return how long ago an image was taken; None if its stamp or the clock was never set."""
+    now_ns: int = clock.now().nanoseconds
+    return now_ns - stamp_ns if now_ns and stamp_ns else None
+
+
+def clock_warning(clock: Clock) -> str | None:
+    """Return a warning where simulated time is set and nobody publishes it, else None."""
+    is_simulated = isinstance(clock, ROSClock) and clock.ros_time_is_active
+    if not is_simulated or clock.now().nanoseconds:
+        return None
+    return (
+        "use_sim_time is true, but nothing received on /clock: "
+        "images are still processed, their age is unknown"
+    )

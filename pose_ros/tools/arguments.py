@@ -1,0 +1,35 @@
+"""Types of command line arguments that tools share: each checks the range and names the value."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def positive_count(text: str) -> int:
+    """Return a whole number from 1 on."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    """Return a number above 0 and up to 10000."""
+    value = _number(text)
+    if not 0 < value <= 1e4:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number up to 10000")
+    return value
+
+
+def angle_deg(text: str) -> float:
+    """Return an angle between 0 and 180 degrees, both excluded."""
+    value = _number(text)
+    if not 0 < value < 180:
+        raise argparse.ArgumentTypeError(f"{text} is not an angle between 0 and 180 degrees")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

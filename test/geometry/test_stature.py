@@ -1,0 +1,55 @@
+"""The metric body, and people whose height is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import synthetic_body
+from synthetic_body import Scene, pose_of
+
+from pose_ros.blazepose.datatypes import Float32Array, Poses
+from pose_ros.geometry.options import PositionOptions
+from pose_ros.geometry.position import Position, PositionEstimator
+from pose_ros.geometry.stature import stature_m
+
+SCENES = synthetic_body.all_scenes()
+SIZES = pytest.mark.parametrize("size", [0.7, 0.9, 1.2])
+
+
+def body_m(scene: Scene, size: float = 1.0) -> Float32Array:
+    pose = pose_of(scene, np.random.default_rng(1), world_scale=size)
+    assert pose.world_landmarks_m is not None
+    return pose.world_landmarks_m
+
+
+def located(scene: Scene, size: float, landmarks: int = 33, height_m: float = 0.0) -> Position:
+    """Return the position of a person whose metric body is given in another size."""
+    pose = pose_of(scene, np.random.default_rng(1), world_scale=size, landmarks=landmarks)
+    estimator = PositionEstimator(PositionOptions(person_height_m=height_m))
+    (position,) = estimator.estimate(Poses([pose]), scene.camera, None)
+    return position
+
+
+def test_a_body_is_as_tall_in_every_posture_and_from_every_side() -> None:
+    heights_m = [stature_m(body_m(scene)) for scene in SCENES]
+    assert np.ptp(heights_m) < 0.01 * np.median(heights_m)
+
+
+@SIZES
+def test_a_body_twice_as_large_is_twice_as_tall(size: float) -> None:
+    assert stature_m(body_m(SCENES[0], size)) == pytest.approx(size * stature_m(body_m(SCENES[0])))
+
+
+@SIZES
+def test_people_whose_height_is_known_are_where_they_are(size: float) -> None:
+    height_m = stature_m(body_m(SCENES[0]))
+    for scene in SCENES:
+        right = located(scene, size=1.0).landmarks_m
+        known = located(scene, size, height_m=height_m).landmarks_m
+        np.testing.assert_allclose(known, right, rtol=0.01)
+        unknown = located(scene, size).landmarks_m
+        np.testing.assert_allclose(unknown, size * right, rtol=0.01)
+
+
+def test_a_known_height_gives_the_upper_body_no_position() -> None:
+    assert located(SCENES[0], 1.0, landmarks=25, height_m=1.8).source == "none"
