@@ -11,12 +11,18 @@ import shared_memory
 
 
 def own_segments(process: running.Process) -> set[str]:
-    """The segments that a process made: it holds their locks open."""
+    """The segments that a process made: it maps them and holds their locks open.
+
+    At its start it opens the locks of others too, for a moment.
+    """
     names = set()
     for number in os.listdir(f"/proc/{process.pid}/fd"):
-        target = os.readlink(f"/proc/{process.pid}/fd/{number}")
+        try:
+            target = os.readlink(f"/proc/{process.pid}/fd/{number}")
+        except FileNotFoundError:
+            continue  # closed by now
         names.add(os.path.basename(target).removesuffix("_el"))
-    return names & {file.name for file in shared_memory.segments()}
+    return names & shared_memory.mapped(str(process.pid)) & exist()
 
 
 def exist() -> set[str]:
