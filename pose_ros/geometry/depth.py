@@ -14,8 +14,12 @@ import numpy.typing as npt
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, ImageSize, Pose
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.topology import UPPER_BODY
+from pose_ros.geometry.options import PositionOptions
 
 BoolArray = npt.NDArray[np.bool_]
+
+MIN_VISIBILITY = 0.5
+"""Landmarks with less visibility are not used to find where a person is."""
 
 # A patch is a square around the landmark; the side of the ROI is that of a body, about 2 m.
 _PATCH_OF_ROI = 0.006
@@ -81,6 +85,21 @@ def _reach_m() -> Float64Array:
 
 
 _REACH_M = _reach_m()
+
+
+def z_from_depth(
+    pose: Pose, rays: Float64Array, depth: DepthImage, options: PositionOptions
+) -> Float64Array | None:
+    """Return the z (N,) of a person's landmarks from a depth image; None if it shows too little.
+
+    With world landmarks all are known: measured where depth and model agree. Else only those are
+    known that are visible, in the image, measured, and within reach of each other.
+    """
+    measured_m = sample_depth(depth, pose, (options.depth_min_m, options.depth_max_m))
+    measured_m[~(pose.visibility >= MIN_VISIBILITY)] = np.nan
+    if pose.world_landmarks_m is not None:
+        return align_world_to_depth(measured_m, pose.world_landmarks_m[:, 2].astype(np.float64))
+    return keep_reachable(measured_m, rays)
 
 
 def sample_depth(depth: DepthImage, pose: Pose, limits_m: tuple[float, float]) -> Float64Array:

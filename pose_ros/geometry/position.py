@@ -6,51 +6,73 @@ points lie exactly on the image, and only the distance is an estimate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, Pose, Poses, freeze
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.smoothing import OneEuroFilter
+from pose_ros.geometry.body_origin import body_origin
 from pose_ros.geometry.camera import Camera
-from pose_ros.geometry.depth import (
-    DepthImage,
-    align_world_to_depth,
-    keep_reachable,
-    sample_depth,
-)
+from pose_ros.geometry.depth import DepthImage, z_from_depth
 from pose_ros.geometry.options import PositionOptions
 from pose_ros.geometry.stature import with_stature
-
-MIN_VISIBILITY = 0.5
-"""Landmarks with less visibility are not used to find where a person is."""
 
 # Speeds are relative to the distance: a person at rest is smoothed at 0.5 Hz; one who walks
 # towards the camera at 1 m/s from 3 m away lags by 0.12 s. Less smoothing lets through what
 # moving limbs do to the distance: about 5 % back and forth on a person who climbs.
 _DISTANCE_FILTER = OneEuroFilter(min_cutoff_hz=0.5, beta=2.0)
 _HELD_POSITION_NS = 300_000_000
-_MIN_LANDMARKS = 6
-_SOLVE_STEPS = 6
-_INLIER_M = 0.1
-_MIN_SPREAD_RAD = 1e-3
+
+
+# Standard deviations, as parts of the distance. The first is the whole error, most of which stays
+# the same from image to image; the second what changes.
+_DEPTH_STD, _DEPTH_NOISE = 0.01, 0.005
+_WORLD_STD, _WORLD_NOISE = 0.1, 0.02
+_KNOWN_HEIGHT_STD = 0.04
+# How deep the surface at the hips lies where the model sees them.
+_SURFACE_STD_M = 0.02
+_ACROSS_OF_ROI = 0.015
+_HIPS = [23, 24]
+
+
+def _unknown(*shape: int) -> Callable[[], Float64Array]:
+    return lambda: np.full(shape, np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Position:
-    """Landmarks (N, 3) of one person in the camera's optical frame, in m; NaN where unknown.
+    """Where one person is in the camera's optical frame, in m; NaN where unknown.
 
-    Each lies on the ray of its own pixel. `source` is what the distance comes from: "depth",
-    "world", or "none" if all are unknown.
+    `landmarks_m` (N, 3) lie each on the ray of its own pixel. `source` is what the distance comes
+    from: "depth", "world", or "none" if all are unknown.
+
+    `pelvis_m` (3,) is the middle of the hips: with depth on the surface that the camera sees.
+    Its covariance `pelvis_covariance_m2` (3, 3) has the variance of the distance along the ray,
+    and across it that of the landmarks' pixels. `distance_std_m` is the standard
+    deviation of the distance. Both are those of the whole error, most of which is the same in the
+    next image, since the height of the person is: it does not average out over time.
+    `distance_noise_m` is the standard deviation of the part that is another in each image.
+
+    `height_m` is how tall the person is, as far as that is given or was measured; NaN if it is
+    only assumed that they are an adult.
     """
 
     landmarks_m: Float32Array
     source: str
+    pelvis_m: Float64Array = field(default_factory=_unknown(3))
+    pelvis_covariance_m2: Float64Array = field(default_factory=_unknown(3, 3))
+    distance_std_m: float = math.nan
+    distance_noise_m: float = math.nan
+    height_m: float = math.nan
 
     def __post_init__(self) -> None:
         freeze(self, "landmarks_m", (None, 3), np.float32)
+        freeze(self, "pelvis_m", (3,), np.float64)
+        freeze(self, "pelvis_covariance_m2", (3, 3), np.float64)
 
     @property
     def distance_m(self) -> float | None:
@@ -125,20 +147,22 @@ class PositionEstimator:
         poses: Poses,
     ) -> tuple[Position, OneEuroFilter]:
         wanted = self._options.position_source if camera.is_calibrated else "none"
-        rays = camera.rays(pose.landmarks_px[:, :2])
+        seen = _Seen(camera.rays(pose.landmarks_px[:, :2]), _pixel_std_rad(pose, camera))
+        height_m = self._options.person_height_m or math.nan
         if depth is not None and wanted in ("auto", "depth"):
-            z_m = z_from_depth(pose, rays, depth, self._options)
+            z_m = z_from_depth(pose, seen.rays, depth, self._options)
             if z_m is not None:
-                return _position(rays, z_m, "depth"), used
+                return seen.at(z_m, "depth", (_DEPTH_STD, _DEPTH_NOISE), height_m), used
         if wanted in ("auto", "world") and pose.world_landmarks_m is not None:
-            origin_m = body_origin(pose, rays)
+            origin_m = body_origin(pose, seen.rays)
             if origin_m is not None:
                 distance_m = origin_m[2]
                 if poses.is_smoothing:
                     distance_m, used = _smooth(distance_m, used, poses.time_ns)
                 z_m = pose.world_landmarks_m[:, 2].astype(np.float64) + distance_m
-                return _position(rays, z_m, "world"), used
-        return _position(rays, np.full(len(rays), np.nan), "none"), used
+                std = _WORLD_STD if math.isnan(height_m) else _KNOWN_HEIGHT_STD
+                return seen.at(z_m, "world", (std, _WORLD_NOISE), height_m), used
+        return seen.at(np.full(len(seen.rays), np.nan), "none"), used
 
 
 def _held_position(pose: Pose, last: _Known | None, time_ns: int) -> Position:
@@ -155,54 +179,41 @@ def _smooth(distance_m: float, used: OneEuroFilter, time_ns: int) -> tuple[float
     return float(filtered[0, 0]), following
 
 
-def z_from_depth(
-    pose: Pose, rays: Float64Array, depth: DepthImage, options: PositionOptions
-) -> Float64Array | None:
-    """Return the z (N,) of a person's landmarks from a depth image; None if it shows too little.
-
-    With world landmarks all are known: measured where depth and model agree. Else only those are
-    known that are visible, in the image, measured, and within reach of each other.
-    """
-    measured_m = sample_depth(depth, pose, (options.depth_min_m, options.depth_max_m))
-    measured_m[~(pose.visibility >= MIN_VISIBILITY)] = np.nan
-    if pose.world_landmarks_m is not None:
-        return align_world_to_depth(measured_m, pose.world_landmarks_m[:, 2].astype(np.float64))
-    return keep_reachable(measured_m, rays)
+def _pixel_std_rad(pose: Pose, camera: Camera) -> float:
+    """Return the standard deviation of the direction to the hips."""
+    return _ACROSS_OF_ROI * pose.roi.size_px / math.sqrt(camera.fx * camera.fy)
 
 
-def body_origin(pose: Pose, rays: Float64Array) -> Float64Array | None:
-    """Return where the origin of the world landmarks (mid-hip) is, (3,), from the rays (N, 3).
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """The rays (N, 3) of a person's landmarks, and the deviation of that of the pelvis."""
 
-    It is the shift that brings the landmarks nearest to their rays: a linear least-squares
-    problem, weighted by visibility, and solved again with less weight for what does not fit. The
-    scale is that of the metric body: if it is too large for the person, they seem too far away.
-    None if too few landmarks are visible or the body would be behind the camera.
-    """
-    is_used = np.isfinite(rays).all(axis=1)
-    is_visible = pose.visibility >= MIN_VISIBILITY
-    if pose.world_landmarks_m is None or np.sum(is_used & is_visible) < _MIN_LANDMARKS:
-        return None
-    world_m = pose.world_landmarks_m[is_used].astype(np.float64)
-    visibility = pose.visibility[is_used].astype(np.float64)
-    directions = rays[is_used] / np.linalg.norm(rays[is_used], axis=1, keepdims=True)
-    # The part of a vector that is across the ray, as a matrix.
-    across = np.eye(3) - directions[:, :, None] * directions[:, None, :]
-    offsets_m = np.einsum("nij,nj->ni", across, world_m)
-    weights = visibility
-    for _ in range(_SOLVE_STEPS):
-        normal = np.tensordot(weights, across, 1)
-        if np.linalg.eigvalsh(normal)[0] < weights.sum() * _MIN_SPREAD_RAD**2:
-            return None
-        origin_m: Float64Array = np.linalg.solve(normal, -weights @ offsets_m)
-        misses_m = np.linalg.norm(across @ origin_m + offsets_m, axis=1)
-        weights = visibility / (1 + (misses_m / _INLIER_M) ** 2) ** 2
-    return origin_m if origin_m[2] > 0 else None
+    rays: Float64Array
+    std_rad: float
 
+    def at(
+        self,
+        z_m: Float64Array,
+        source: str,
+        deviations: tuple[float, float] = (math.nan, math.nan),
+        height_m: float = math.nan,
+    ) -> Position:
+        """Return the position of landmarks with z (N,); those not in front are unknown.
 
-def _position(rays: Float64Array, z_m: Float64Array, source: str) -> Position:
-    """Return the points on the rays; those that are not in front of the camera are unknown."""
-    z_m = np.where(z_m > 0, z_m, np.nan)
-    landmarks_m: Float32Array = (rays * z_m[:, None]).astype(np.float32)
-    is_known = np.isfinite(landmarks_m).all(axis=1)
-    landmarks_m[~is_known] = np.nan
-    return Position(landmarks_m, source if is_known.any() else "none")
+        `deviations` of the distance, all of it and that of one image, are parts of it.
+        """
+        z_m = np.where(z_m > 0, z_m, np.nan)
+        landmarks_m: Float32Array = (self.rays * z_m[:, None]).astype(np.float32)
+        is_known = np.isfinite(landmarks_m).all(axis=1)
+        landmarks_m[~is_known] = np.nan
+        if not is_known.any():
+            return Position(landmarks_m, "none", height_m=height_m)
+        pelvis_m = landmarks_m[_HIPS].mean(axis=0, dtype=np.float64)
+        distance_m = float(np.linalg.norm(pelvis_m))
+        surface_m = _SURFACE_STD_M if source == "depth" else 0.0
+        std_m = math.hypot(deviations[0] * distance_m, surface_m)
+        along = pelvis_m / distance_m
+        covariance_m2 = (self.std_rad * distance_m) ** 2 * np.eye(3)
+        covariance_m2 += (std_m**2 - covariance_m2[0, 0]) * np.outer(along, along)
+        noise_m = deviations[1] * distance_m
+        return Position(landmarks_m, source, pelvis_m, covariance_m2, std_m, noise_m, height_m)

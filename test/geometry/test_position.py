@@ -16,14 +16,10 @@ from synthetic_body import VISIBLE, Scene, observe, pose_of
 
 from pose_ros.blazepose.datatypes import Float64Array, Pose, Poses
 from pose_ros.blazepose.errors import ImageError, OptionError
-from pose_ros.geometry.depth import DepthImage
+from pose_ros.geometry.body_origin import body_origin
+from pose_ros.geometry.depth import MIN_VISIBILITY, DepthImage
 from pose_ros.geometry.options import PositionOptions
-from pose_ros.geometry.position import (
-    MIN_VISIBILITY,
-    Position,
-    PositionEstimator,
-    body_origin,
-)
+from pose_ros.geometry.position import Position, PositionEstimator
 
 MEDIAN_M, P95_M = 0.02, 0.06
 OF_DISTANCE = 0.03
@@ -316,6 +312,53 @@ def test_a_position_is_read_only_and_of_one_shape() -> None:
         position.landmarks_m[0] = 1
     with pytest.raises(ValueError, match="landmarks_m has shape"):
         Position(np.zeros((33, 2), np.float32), "depth")
+
+
+# The pelvis, and how sure it is
+
+
+@pytest.mark.parametrize("source", ["depth", "world"])
+def test_the_pelvis_is_uncertain_along_its_ray_and_across(source: str) -> None:
+    rng, misses_m, stds_m = random(), [], []
+    for scene in synthetic_body.all_scenes():
+        pose = pose_of(scene, rng, world_noise_m=0.02)
+        position = locate(scene, pose, observe(scene, rng), source)
+        if position.source == "none":
+            continue
+        covariance_m2 = position.pelvis_covariance_m2
+        np.testing.assert_allclose(position.pelvis_m, position.landmarks_m[[23, 24]].mean(axis=0))
+        assert np.linalg.eigvalsh(covariance_m2)[0] > 0
+        along = position.pelvis_m / np.linalg.norm(position.pelvis_m)
+        np.testing.assert_allclose(
+            covariance_m2 @ along, position.distance_std_m**2 * along, atol=1e-9
+        )
+        across_m2 = (np.trace(covariance_m2) - position.distance_std_m**2) / 2
+        assert 0 < across_m2 < 0.06**2
+        assert 0 < position.distance_noise_m < position.distance_std_m
+        distance_m = np.linalg.norm(position.pelvis_m)
+        misses_m.append(abs(distance_m - np.linalg.norm(scene.mid_hip_m)))
+        stds_m.append(position.distance_std_m)
+    assert np.mean(np.array(misses_m) <= 2 * np.array(stds_m)) >= 0.9
+
+
+def test_what_is_unknown_of_the_pelvis_is_nan() -> None:
+    scene = synthetic_body.all_scenes()[NEAR]
+    pose = pose_of(scene, random())
+    nowhere = locate(scene, pose, None, "none")
+    assert np.isnan(nowhere.pelvis_m).all()
+    assert np.isnan(nowhere.pelvis_covariance_m2).all()
+    assert np.isnan((nowhere.distance_std_m, nowhere.distance_noise_m, nowhere.height_m)).all()
+    assert np.isnan(locate(scene, pose, None).height_m)
+
+
+def test_without_hips_there_is_no_pelvis() -> None:
+    scene = synthetic_body.all_scenes()[NEAR]
+    pose = pose_of(scene, random(), landmarks=25)
+    visibility = np.where(np.arange(25) == 23, 0, pose.visibility)
+    hidden = dataclasses.replace(pose, visibility=visibility)
+    position = locate(scene, hidden, observe(scene, random()))
+    assert position.source == "depth"
+    assert np.isnan((*position.pelvis_m, position.distance_std_m)).all()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_people_whose_height_is_known_are_where_they_are(size: float) -> None:
         right = located(scene, size=1.0).landmarks_m
         known = located(scene, size, height_m=height_m).landmarks_m
         np.testing.assert_allclose(known, right, rtol=0.01)
+        assert located(scene, size, height_m=height_m).height_m == height_m
         unknown = located(scene, size).landmarks_m
         np.testing.assert_allclose(unknown, size * right, rtol=0.01)
 

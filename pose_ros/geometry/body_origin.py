@@ -1,0 +1,42 @@
+"""Where a metric body is in front of the camera, from the pixels of its landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_ros.blazepose.datatypes import Float64Array, Pose
+from pose_ros.geometry.depth import MIN_VISIBILITY
+
+_MIN_LANDMARKS = 6
+_SOLVE_STEPS = 6
+_INLIER_M = 0.1
+_MIN_SPREAD_RAD = 1e-3
+
+
+def body_origin(pose: Pose, rays: Float64Array) -> Float64Array | None:
+    """Return where the origin of the world landmarks (mid-hip) is, (3,), from the rays (N, 3).
+
+    It is the shift that brings the landmarks nearest to their rays: a linear least-squares
+    problem, weighted by visibility, and solved again with less weight for what does not fit. The
+    scale is that of the metric body: if it is too large for the person, they seem too far away.
+    None if too few landmarks are visible or the body would be behind the camera.
+    """
+    is_used = np.isfinite(rays).all(axis=1)
+    is_visible = pose.visibility >= MIN_VISIBILITY
+    if pose.world_landmarks_m is None or np.sum(is_used & is_visible) < _MIN_LANDMARKS:
+        return None
+    world_m = pose.world_landmarks_m[is_used].astype(np.float64)
+    visibility = pose.visibility[is_used].astype(np.float64)
+    directions = rays[is_used] / np.linalg.norm(rays[is_used], axis=1, keepdims=True)
+    # The part of a vector that is across the ray, as a matrix.
+    across = np.eye(3) - directions[:, :, None] * directions[:, None, :]
+    offsets_m = np.einsum("nij,nj->ni", across, world_m)
+    weights = visibility
+    for _ in range(_SOLVE_STEPS):
+        normal = np.tensordot(weights, across, 1)
+        if np.linalg.eigvalsh(normal)[0] < weights.sum() * _MIN_SPREAD_RAD**2:
+            return None
+        origin_m: Float64Array = np.linalg.solve(normal, -weights @ offsets_m)
+        misses_m = np.linalg.norm(across @ origin_m + offsets_m, axis=1)
+        weights = visibility / (1 + (misses_m / _INLIER_M) ** 2) ** 2
+    return origin_m if origin_m[2] > 0 else None
