@@ -333,7 +333,8 @@ def test_the_pelvis_is_uncertain_along_its_ray_and_across(source: str) -> None:
             covariance_m2 @ along, position.distance_std_m**2 * along, atol=1e-9
         )
         across_m2 = (np.trace(covariance_m2) - position.distance_std_m**2) / 2
-        assert 0 < across_m2 < 0.06**2
+        across_px = np.sqrt(across_m2) / np.linalg.norm(position.pelvis_m) * scene.camera.fx
+        assert 0.01 * pose.roi.size_px < across_px < 0.02 * pose.roi.size_px
         assert 0 < position.distance_noise_m < position.distance_std_m
         distance_m = np.linalg.norm(position.pelvis_m)
         misses_m.append(abs(distance_m - np.linalg.norm(scene.mid_hip_m)))
