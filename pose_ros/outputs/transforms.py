@@ -9,9 +9,7 @@ from std_msgs.msg import Header
 
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.topology import Topology
-
-_MIN_SINE = 0.2
-"""Of the angle between spine and shoulders; below it (12 degrees) there is no front."""
+from pose_ros.body.orientation import body_axes
 
 
 def person_transforms(
@@ -67,21 +65,8 @@ def _body_frame(points: dict[str, Float64Array]) -> tuple[Float64Array, Float64A
         for part in ("hip", "shoulder", "ear")
     )
     origin, top = (shoulders, ears) if np.isnan(hips).any() else (hips, shoulders)
-    axes = _axes(points["left_shoulder"] - points["right_shoulder"], top - origin)
+    axes = body_axes(points["left_shoulder"] - points["right_shoulder"], top - origin)
     return None if axes is None else (origin, axes)
-
-
-def _axes(left: Float64Array, up: Float64Array) -> Float64Array | None:
-    """Return unit axes (3, 3) with z along `up` and y on the side of `left`; None without a front.
-
-    They are the columns.
-    """
-    length = np.linalg.norm(left) * np.linalg.norm(up)
-    forward = np.cross(left, up)
-    if not np.linalg.norm(forward) > _MIN_SINE * length:
-        return None
-    x, z = forward / np.linalg.norm(forward), up / np.linalg.norm(up)
-    return np.column_stack((x, np.cross(z, x), z))
 
 
 def _transform(

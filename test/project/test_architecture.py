@@ -93,7 +93,7 @@ def test_the_imports_are_found() -> None:
     assert imported("pose_ros.blazepose") >= {"pose_ros.blazepose.tracker"}
     assert own("pose_ros.blazepose.detector") >= {"pose_ros.blazepose.crop"}
     assert roots("pose_ros.node") >= {"rclpy", "pose_ros"}
-    assert {folder_of(name) for name in FILES} >= {*JOINED, "blazepose", "geometry", ""}
+    assert {folder_of(name) for name in FILES} >= {*JOINED, *PURE, ""}
 
 
 # 1. What is pure

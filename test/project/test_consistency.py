@@ -114,7 +114,9 @@ def test_a_page_names_files_and_sections_that_exist(page: Path) -> None:
         assert not section or section in anchors(file), target
     for name in re.findall(r"\b(?:test|docs|config|models)/[\w./]+\.\w+", text):
         assert (ROOT / name).exists() or name.startswith("test/media/"), name
-    for name in re.findall(r"`((?:blazepose|geometry|inputs|outputs|runtime)/\w+\.py)`", text):
+    for name in re.findall(
+        r"`((?:blazepose|geometry|body|inputs|outputs|runtime)/\w+\.py)`", text
+    ):
         assert (ROOT / "pose_ros" / name).exists(), name
 
 

@@ -1,0 +1,1 @@
+"""What people do: how they move, where they face, and who of them is followed."""

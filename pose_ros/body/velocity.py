@@ -1,0 +1,146 @@
+"""How people move: a Kalman filter of constant velocity for each, by the times of the images.
+
+What changes a velocity, steps and turns, is white acceleration here. It and the noise of the
+positions decide how much a new position counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pose_ros.blazepose.datatypes import Float64Array, freeze
+
+ACCELERATION_M2_S3 = 0.1
+"""Spectral density of the acceleration, for each axis.
+
+With less, the errors of people who turn are larger than their standard deviations; with more, the
+velocity of those who walk straight on is noisier than need be.
+"""
+PREDICTED_NS = 10**9
+"""How long a motion is predicted without a position; the position is then off by some 0.3 m."""
+_START_SPEED_M_S = 1.0
+_UNIT = np.eye(3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """A position (3,) in m, and the covariances (3, 3) of its error: noise and bias.
+
+    The noise is another in each image; the bias is the same in many of them, and that of one
+    `source`. `scale_std` is the standard deviation of the bias as a part of the distance.
+    """
+
+    position_m: Float64Array
+    noise_m2: Float64Array
+    bias_m2: Float64Array
+    scale_std: float = 0.0
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        freeze(self, "position_m", (3,), np.float64)
+        freeze(self, "noise_m2", (3, 3), np.float64)
+        freeze(self, "bias_m2", (3, 3), np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """Position (3,) in m and velocity (3,) in m/s of one person at the time `time_ns`.
+
+    `noise_covariance` (6, 6) is that of both as far as the noise of the positions makes them
+    uncertain; `seen` is the last position, observed at `seen_ns`.
+    """
+
+    position_m: Float64Array
+    velocity_m_s: Float64Array
+    noise_covariance: Float64Array
+    seen: Observation
+    seen_ns: int
+    time_ns: int
+
+    def __post_init__(self) -> None:
+        freeze(self, "position_m", (3,), np.float64)
+        freeze(self, "velocity_m_s", (3,), np.float64)
+        freeze(self, "noise_covariance", (6, 6), np.float64)
+
+    @classmethod
+    def started(cls, seen: Observation, time_ns: int) -> Motion:
+        """Return the motion of somebody seen for the first time, who stands or walks anywhere."""
+        covariance = np.zeros((6, 6))
+        covariance[:3, :3] = seen.noise_m2
+        covariance[3:, 3:] = _START_SPEED_M_S**2 * _UNIT
+        return cls(seen.position_m, np.zeros(3), covariance, seen, time_ns, time_ns)
+
+    @property
+    def position_covariance_m2(self) -> Float64Array:
+        """The covariance (3, 3) of the position, with its bias."""
+        covariance_m2: Float64Array = self.noise_covariance[:3, :3] + self.seen.bias_m2
+        return covariance_m2
+
+    @property
+    def velocity_covariance_m2_s2(self) -> Float64Array:
+        """The covariance (3, 3) of the velocity; who seems too far away seems too fast as well."""
+        bias_m_s = self.seen.scale_std * self.velocity_m_s
+        covariance_m2_s2: Float64Array = self.noise_covariance[3:, 3:]
+        return covariance_m2_s2 + np.outer(bias_m_s, bias_m_s)
+
+    def predicted(self, time_ns: int) -> Motion | None:
+        """Return the motion at a later time; None if the person was not seen for too long."""
+        if time_ns - self.seen_ns > PREDICTED_NS:
+            return None
+        step_s = (time_ns - self.time_ns) * 1e-9
+        before = self.noise_covariance
+        moved = before[:3] + step_s * before[3:]
+        covariance = np.empty((6, 6))
+        covariance[:3, :3] = moved[:, :3] + step_s * moved[:, 3:]
+        covariance[:3, 3:] = moved[:, 3:]
+        covariance[3:, 3:] = before[3:, 3:]
+        steps = np.array(((step_s**3 / 3, step_s**2 / 2), (0.0, step_s)))
+        covariance += np.kron(ACCELERATION_M2_S3 * steps, _UNIT)
+        covariance[3:, :3] = covariance[:3, 3:].T
+        position_m = self.position_m + step_s * self.velocity_m_s
+        return replace(self, position_m=position_m, noise_covariance=covariance, time_ns=time_ns)
+
+    def updated(self, seen: Observation) -> Motion:
+        """Return the motion with a position observed at its time.
+
+        That of another source has another bias, so that it says nothing about the velocity.
+        """
+        covariance = self.noise_covariance
+        if seen.source != self.seen.source:
+            position_m, velocity_m_s = seen.position_m, self.velocity_m_s
+            covariance = np.zeros((6, 6))
+            covariance[:3, :3] = seen.noise_m2
+            covariance[3:, 3:] = self.noise_covariance[3:, 3:]
+        else:
+            gain = np.linalg.solve(covariance[:3, :3] + seen.noise_m2, covariance[:3]).T
+            change = gain @ (seen.position_m - self.position_m)
+            position_m, velocity_m_s = self.position_m + change[:3], self.velocity_m_s + change[3:]
+            covariance = covariance - gain @ covariance[:3]
+            covariance = (covariance + covariance.T) / 2
+        return Motion(position_m, velocity_m_s, covariance, seen, self.time_ns, self.time_ns)
+
+
+def moved(
+    motions: Mapping[int, Motion], seen: Mapping[int, Observation | None], time_ns: int
+) -> dict[int, Motion]:
+    """Return the motions of people by id at a later time.
+
+    `seen` has all people who are still known, with None for those whose position is not. Who is
+    not among them is forgotten, and so is who was not seen for too long.
+    """
+    found = {}
+    for person_id, observation in seen.items():
+        before = motions.get(person_id)
+        motion = None if before is None else before.predicted(time_ns)
+        if observation is not None:
+            motion = (
+                Motion.started(observation, time_ns)
+                if motion is None
+                else motion.updated(observation)
+            )
+        if motion is not None:
+            found[person_id] = motion
+    return found
