@@ -1,4 +1,4 @@
-"""What a subscriber needs: `~/landmarks` and `~/landmark_names` as numpy arrays and names.
+"""What a subscriber needs: `~/landmarks`, `~/people` and `~/landmark_names` as arrays and names.
 
 Needs numpy and the message types only, so that it runs where the node's other dependencies are
 not installed.
@@ -15,12 +15,21 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 from sensor_msgs.msg import PointCloud2
 
-from pose_ros.outputs.layout import LANDMARK_DTYPE, landmark_fields
+from pose_ros.outputs.layout import LANDMARK_DTYPE, PERSON_DTYPE, cloud_fields
 
 if TYPE_CHECKING:
     from std_msgs.msg import String
 
-__all__ = ["LANDMARK_DTYPE", "LandmarkNames", "Landmarks", "landmarks_from_msg", "names_from_msg"]
+__all__ = [
+    "LANDMARK_DTYPE",
+    "PERSON_DTYPE",
+    "LandmarkNames",
+    "Landmarks",
+    "People",
+    "landmarks_from_msg",
+    "names_from_msg",
+    "people_from_msg",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +45,12 @@ class Landmarks:
     @property
     def xyz(self) -> npt.NDArray[np.float32]:
         """Positions (P, N, 3) in the camera's optical frame, in m."""
-        return self._vectors("x", 3)
+        return _vectors(self.points, "x", 3)
 
     @property
     def pixels(self) -> npt.NDArray[np.float32]:
         """Positions (P, N, 2) in the image, in px."""
-        return self._vectors("u", 2)
+        return _vectors(self.points, "u", 2)
 
     @property
     def depth_rel(self) -> npt.NDArray[np.float32]:
@@ -51,7 +60,7 @@ class Landmarks:
     @property
     def world(self) -> npt.NDArray[np.float32]:
         """Positions (P, N, 3) relative to the person's mid-hip, in m."""
-        return self._vectors("wx", 3)
+        return _vectors(self.points, "wx", 3)
 
     @property
     def visibility(self) -> npt.NDArray[np.float32]:
@@ -78,10 +87,56 @@ class Landmarks:
         """Times (P,) since the people were last tracked, in ms; 0 while they are."""
         return self.points["held_ms"][:, 0]
 
-    def _vectors(self, first: str, length: int) -> npt.NDArray[np.float32]:
-        """View neighboring float fields, beginning with `first`, as vectors (P, N, length)."""
-        column = self.points[first]
-        return as_strided(column, (*column.shape, length), (*column.strides, 4), writeable=False)
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The people of a `~/people` message, P of them, as read-only views of its data.
+
+    `points` (P,) has the fields of `PERSON_DTYPE`; the properties are views of it. What is unknown
+    is NaN. Vectors are in the frame of the message's header.
+    """
+
+    points: npt.NDArray[Any]
+
+    @property
+    def xyz(self) -> npt.NDArray[np.float32]:
+        """Positions (P, 3) of the pelvis, in m."""
+        return _vectors(self.points, "x", 3)
+
+    @property
+    def velocity(self) -> npt.NDArray[np.float32]:
+        """Velocities (P, 3), in m/s."""
+        return _vectors(self.points, "vx", 3)
+
+    @property
+    def xyz_std(self) -> npt.NDArray[np.float32]:
+        """Standard deviations (P, 3) of the positions along the axes, in m."""
+        return _vectors(self.points, "sx", 3)
+
+    @property
+    def velocity_std(self) -> npt.NDArray[np.float32]:
+        """Standard deviations (P, 3) of the velocities along the axes, in m/s."""
+        return _vectors(self.points, "svx", 3)
+
+    @property
+    def heading(self) -> npt.NDArray[np.float32]:
+        """Unit vectors (P, 3) that people face along."""
+        return _vectors(self.points, "hx", 3)
+
+    @property
+    def center(self) -> npt.NDArray[np.float32]:
+        """Centers (P, 2) of the regions in the image, in px; their sides are `size_px`."""
+        return _vectors(self.points, "u", 2)
+
+    @property
+    def person_id(self) -> npt.NDArray[np.uint32]:
+        """The people's ids (P,)."""
+        return self.points["person_id"]
+
+    @property
+    def is_target(self) -> npt.NDArray[np.bool_]:
+        """Whether (P,) they are the target."""
+        return self.points["is_target"].view(np.bool_)
 
 
 class LandmarkNames(NamedTuple):
@@ -98,16 +153,19 @@ def landmarks_from_msg(msg: PointCloud2) -> Landmarks:
     Any object with the attributes of the message will do, such as one that rosbags read: `data`
     is bytes, an array or a list of byte values. Raises ValueError for a cloud of another layout.
     """
-    data = _bytes_of(msg.data)
-    _check_layout(msg, data)
-    points: npt.NDArray[Any] = np.ndarray(
-        (msg.height, msg.width),
-        LANDMARK_DTYPE,
-        buffer=data,
-        strides=(msg.row_step, msg.point_step),
-    )
-    points.setflags(write=False)
-    return Landmarks(points)
+    if msg.width == 0:
+        raise ValueError("landmark cloud has width 0; allowed is the number of landmarks")
+    return Landmarks(_points(msg, LANDMARK_DTYPE, "landmark cloud"))
+
+
+def people_from_msg(msg: PointCloud2) -> People:
+    """Return views of a `~/people` message, as `landmarks_from_msg` does.
+
+    Raises ValueError for a cloud of another layout, or of more than one row.
+    """
+    if msg.height != 1:
+        raise ValueError(f"cloud of people has {msg.height} rows; allowed is one")
+    return People(_points(msg, PERSON_DTYPE, "cloud of people")[0])
 
 
 def names_from_msg(msg: String) -> LandmarkNames:
@@ -128,7 +186,27 @@ def names_from_msg(msg: String) -> LandmarkNames:
     return LandmarkNames(content["model"], names, connections)
 
 
-def _bytes_of(data: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401, whatever holds bytes
+def _vectors(points: npt.NDArray[Any], first: str, length: int) -> npt.NDArray[np.float32]:
+    """View neighboring float fields, beginning with `first`, as vectors (..., length)."""
+    column = points[first]
+    return as_strided(column, (*column.shape, length), (*column.strides, 4), writeable=False)
+
+
+def _points(msg: PointCloud2, dtype: np.dtype[np.void], kind: str) -> npt.NDArray[Any]:
+    """Return the points (height, width) of a cloud, as views; `kind` is how errors name it."""
+    data = _bytes_of(msg.data, kind)
+    _check_layout(msg, len(data), dtype, kind)
+    points: npt.NDArray[Any] = np.ndarray(
+        (msg.height, msg.width),
+        dtype,
+        buffer=data,
+        strides=(msg.row_step, msg.point_step),
+    )
+    points.setflags(write=False)
+    return points
+
+
+def _bytes_of(data: Any, kind: str) -> npt.NDArray[np.uint8]:  # noqa: ANN401, whatever holds bytes
     """Return the bytes (n,) of a message's data; a view unless it is a list of numbers."""
     if isinstance(data, (bytes, bytearray, memoryview)):
         return np.ndarray((len(data),), np.uint8, buffer=data)
@@ -138,29 +216,29 @@ def _bytes_of(data: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401, whatever hol
         return np.ascontiguousarray(data, np.uint8).ravel()
     except (TypeError, OverflowError, ValueError) as error:
         raise ValueError(
-            f"landmark cloud has data of type {type(data).__name__}; allowed are bytes: {error}"
+            f"{kind} has data of type {type(data).__name__}; allowed are bytes: {error}"
         ) from error
 
 
-def _check_layout(msg: PointCloud2, data: npt.NDArray[np.uint8]) -> None:
-    """Raise ValueError unless the cloud has the fields and the size of a landmark cloud."""
+def _check_layout(msg: PointCloud2, length: int, dtype: np.dtype[np.void], kind: str) -> None:
+    """Raise ValueError unless a cloud of `length` bytes has the fields and size of such points."""
     if msg.is_bigendian:
-        raise ValueError("landmark cloud is big-endian; allowed is little-endian")
+        raise ValueError(f"{kind} is big-endian; allowed is little-endian")
     found = {(item.name, item.offset, item.datatype, item.count) for item in msg.fields}
-    for field in landmark_fields():
+    for field in cloud_fields(dtype):
         if (field.name, field.offset, field.datatype, field.count) not in found:
             names = ", ".join(f"{other.name} at {other.offset}" for other in msg.fields)
             raise ValueError(
-                f"landmark cloud has no {LANDMARK_DTYPE[field.name]} field {field.name!r} at "
+                f"{kind} has no {dtype[field.name]} field {field.name!r} at "
                 f"offset {field.offset}; it has {names or 'no fields'}"
             )
-    if msg.width == 0 or msg.point_step < 52 or msg.row_step < msg.width * msg.point_step:
+    size = dtype.itemsize
+    if msg.point_step < size or msg.row_step < msg.width * msg.point_step:
         raise ValueError(
-            f"landmark cloud has width {msg.width}, point_step {msg.point_step} and row_step "
-            f"{msg.row_step}; allowed are points of at least 52 bytes, and rows that hold them"
+            f"{kind} has width {msg.width}, point_step {msg.point_step} and row_step "
+            f"{msg.row_step}; allowed are points of at least {size} bytes, and rows that hold them"
         )
-    if len(data) < msg.height * msg.row_step:
+    if length < msg.height * msg.row_step:
         raise ValueError(
-            f"landmark cloud of {msg.height} rows of {msg.row_step} bytes has only "
-            f"{len(data)} bytes of data"
+            f"{kind} of {msg.height} rows of {msg.row_step} bytes has only {length} bytes of data"
         )

@@ -15,9 +15,8 @@ from pose_ros.blazepose.errors import ImageError
 from pose_ros.command_line import command_line
 from pose_ros.inputs.inputs import Inputs
 from pose_ros.outputs.frame import Frame
-from pose_ros.outputs.sink import Demand, Sink, total_demand
-from pose_ros.outputs.target import TargetFrame
-from pose_ros.outputs.tf import TfSink
+from pose_ros.outputs.outputs import Outputs
+from pose_ros.outputs.sink import Demand
 from pose_ros.outputs.topics import TopicSink
 from pose_ros.parameters import NodeOptions, NodeParameters, differing_values
 from pose_ros.processing import FrameProcessor
@@ -51,8 +50,7 @@ class _Active(_Configured):
 
     inputs: Inputs
     worker: NewestWorker[Image | CompressedImage]
-    target: TargetFrame
-    sinks: tuple[Sink, ...]
+    outputs: Outputs
 
 
 class PoseNode(ManagedNode):
@@ -117,13 +115,12 @@ class PoseNode(ManagedNode):
 
     def _connect(self, configured: _Configured) -> _Active:
         """Make what exists only while the node is active, to be released in reverse order."""
-        tf = held(self.while_active, TfSink(self))
-        target = held(self.while_active, TargetFrame(self))
+        outputs = held(self.while_active, Outputs(self, configured.topics))
         worker = held(self.while_active, NewestWorker(self._process, "pose_worker"))
         configured.requests.on_disable = worker.drop
         inputs = held(self.while_active, Inputs(self, self.options, self._receive))
         kept = (configured.processor, configured.topics, configured.requests)
-        return _Active(*kept, inputs, worker, target, sinks=(configured.topics, tf))
+        return _Active(*kept, inputs, worker, outputs)
 
     # Demand
 
@@ -132,13 +129,11 @@ class PoseNode(ManagedNode):
         active = self._active
         if active is None or not active.requests.is_enabled:
             return Demand()
-        return total_demand(active.sinks, locates_always=self.options.select == "nearest")
+        return active.outputs.demand(locates_always=self.options.select == "nearest")
 
     def _update(self, active: _Active) -> None:
         """Subscribe and advertise as demand and options ask."""
-        active.target.update(self.options)
-        for sink in active.sinks:
-            sink.update(self.options)
+        active.outputs.update(self.options)
         demand, options = self._demand(), self.options
         needs_depth = demand.needs_positions and options.position_source in ("auto", "depth")
         needs_detections = demand.has_subscribers and options.person_detector == "topic"
@@ -165,7 +160,7 @@ class PoseNode(ManagedNode):
                 frame = self._track(active, message, demand)
                 if demand.needs_positions:
                     frame = self._locate(active, frame)
-                self._publish(active, frame)
+                self._publish(active, frame, demand)
         except ImageError as error:
             self._report.reject("bad image", str(error))
         except Exception:
@@ -204,12 +199,10 @@ class PoseNode(ManagedNode):
             self._report.reject_depth(str(error))
         return active.processor.locate(frame, depth)
 
-    def _publish(self, active: _Active, frame: Frame) -> None:
+    def _publish(self, active: _Active, frame: Frame, demand: Demand) -> None:
         with self._report.diagnostics.stage("publish"):
-            frame = active.target.apply(frame)
-            for sink in active.sinks:
-                sink.publish(frame)
-        self._report.warnings.update("target_frame", active.target.problem)
+            active.outputs.publish(frame, demand)
+        self._report.warnings.update_all(active.outputs.problems)
         self._report.process(PeopleCounts.of(frame.poses), stamp_to_ns(frame.header.stamp))
 
     # Health

@@ -15,12 +15,12 @@ from pose_ros.blazepose.datatypes import (
     Float64Array,
     ImageArray,
     ImageSize,
-    Pose,
     Poses,
     size_of,
 )
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.topology import Topology
+from pose_ros.body.ages import Ages
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.depth import DepthImage
 from pose_ros.geometry.position import Position, PositionEstimator
@@ -58,6 +58,7 @@ class FrameProcessor:
         self._value_range = ValueRange()
         self._options = options
         self._diagnostics = diagnostics
+        self._ages = Ages()
         self._last_time_ns = 0
         self._mask_problem: str | None = None
         self._distances_m: dict[int, float] = {}
@@ -130,7 +131,7 @@ class FrameProcessor:
             header=message.header,
             image=image,
             poses=poses,
-            people=tuple(Person(pose) for pose in self._published(poses)),
+            people=self._people(poses),
             topology=self.topology,
             camera=self._camera(message.header, info, size_of(image)),
             options=self._options,
@@ -178,10 +179,15 @@ class FrameProcessor:
         if position_of:
             self._without_distances.add(time.monotonic(), lacks=not self._distances_m)
 
-    def _published(self, poses: Poses) -> list[Pose]:
-        """Return the poses that go out, by id."""
-        held = poses.held if self._options.publish_held else ()
-        return sorted((*poses, *held), key=lambda pose: pose.person_id)
+    def _people(self, poses: Poses) -> tuple[Person, ...]:
+        """Return the people who go out, by id."""
+        known = (*poses, *poses.held)
+        self._ages.update((pose.person_id for pose in known), poses.time_ns)
+        published = known if self._options.publish_held else poses
+        return tuple(
+            Person(pose, age_ns=self._ages.age_ns(pose.person_id))
+            for pose in sorted(published, key=lambda pose: pose.person_id)
+        )
 
     def _camera(self, header: Header, info: CameraInfo | None, image_size: ImageSize) -> Camera:
         camera = self._calibration.camera(info, header.frame_id, image_size, self._options)

@@ -10,9 +10,9 @@ from pose_ros.blazepose.topology import FULL_BODY
 _MIN_SINE = 0.2
 """Of the angle between spine and shoulders; below it (12 degrees) there is no front."""
 _MIN_VISIBILITY = 0.5
-_LEFT, _RIGHT = (
-    [FULL_BODY.names.index(f"{side}_{part}") for part in ("shoulder", "hip")]
-    for side in ("left", "right")
+_SHOULDERS, _HIPS = (
+    [FULL_BODY.names.index(f"{side}_{part}") for side in ("left", "right")]
+    for part in ("shoulder", "hip")
 )
 
 
@@ -32,14 +32,14 @@ def body_axes(left: Float64Array, up: Float64Array) -> Float64Array | None:
 def facing_axes(pose: Pose) -> Float64Array | None:
     """Return the axes (3, 3) of `body_axes` of a pose, in the directions of the camera's frame.
 
-    They are those of the shoulders and hips of the world landmarks. None where a model has no
-    such landmarks, or one of the four is not visible.
+    They are those of the shoulders and hips of the world landmarks; hips that are not visible only
+    say which way is up. None where a model has no such landmarks, or a shoulder is not visible.
     """
-    if pose.world_landmarks_m is None:
-        return None
-    if not (pose.visibility[[*_LEFT, *_RIGHT]] >= _MIN_VISIBILITY).all():
+    is_visible = pose.visibility >= _MIN_VISIBILITY
+    if pose.world_landmarks_m is None or not is_visible[_SHOULDERS].all():
         return None
     points_m = pose.world_landmarks_m.astype(np.float64)
-    left_m, right_m = points_m[_LEFT], points_m[_RIGHT]
-    shoulders_m, hips_m = (left_m + right_m) / 2
-    return body_axes((left_m - right_m).sum(axis=0), shoulders_m - hips_m)
+    pairs = (_SHOULDERS, _HIPS) if is_visible[_HIPS].all() else (_SHOULDERS,)
+    left = np.sum([points_m[pair] for pair in pairs], axis=0)
+    up = points_m[_SHOULDERS].mean(axis=0) - points_m[_HIPS].mean(axis=0)
+    return body_axes(left[0] - left[1], up)

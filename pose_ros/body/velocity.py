@@ -124,23 +124,17 @@ class Motion:
 
 
 def moved(
-    motions: Mapping[int, Motion], seen: Mapping[int, Observation | None], time_ns: int
+    motions: Mapping[int, Motion], seen: Mapping[int, Observation], time_ns: int
 ) -> dict[int, Motion]:
-    """Return the motions of people by id at a later time.
+    """Return the motions of people by id at a later time, with what is `seen` of them then.
 
-    `seen` has all people who are still known, with None for those whose position is not. Who is
-    not among them is forgotten, and so is who was not seen for too long.
+    Who is not seen is predicted, and after a second forgotten.
     """
-    found = {}
-    for person_id, observation in seen.items():
-        before = motions.get(person_id)
-        motion = None if before is None else before.predicted(time_ns)
-        if observation is not None:
-            motion = (
-                Motion.started(observation, time_ns)
-                if motion is None
-                else motion.updated(observation)
-            )
-        if motion is not None:
-            found[person_id] = motion
+    predicted = {number: motion.predicted(time_ns) for number, motion in motions.items()}
+    found = {number: motion for number, motion in predicted.items() if motion is not None}
+    for number, observation in seen.items():
+        motion = found.get(number)
+        found[number] = (
+            Motion.started(observation, time_ns) if motion is None else motion.updated(observation)
+        )
     return found

@@ -19,20 +19,28 @@ from pose_ros.blazepose.datatypes import (
 )
 from pose_ros.blazepose.drawing import draw_poses
 from pose_ros.blazepose.topology import Topology
+from pose_ros.body.velocity import Motion
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.position import Position
 from pose_ros.outputs.options import OutputOptions
-from pose_ros.outputs.transforms import transform_points
+from pose_ros.outputs.transforms import rotation_matrix, transform_points
 
 FRAME_PERIOD_S = 1 / 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """One person of a frame: the pose in the image and, where it was estimated, the position."""
+    """One person of a frame: the pose in the image, and what of the rest was estimated.
+
+    `position` is in the camera's frame; `motion` and `facing`, the axes (3, 3) of the body as in
+    `facing_axes`, are in the frame of positions. `age_ns` is how long ago the person got the id.
+    """
 
     pose: Pose
     position: Position | None = None
+    motion: Motion | None = None
+    facing: Float64Array | None = None
+    age_ns: int = 0
 
     @property
     def landmarks_m(self) -> Float32Array:
@@ -58,7 +66,8 @@ class Frame:
     `poses` is the tracker's result, with what it says of the image and its time; outputs are made
     of `people`, by id: tracked ones, and those who are held if the options ask for them.
     `period_s` is the time since the frame before; steps of stamps count `stamp_scale` times.
-    `has_masks`: the poses were asked for their masks; `is_located`: positions were estimated.
+    `has_masks`: the poses were asked for their masks; `is_located`: positions were estimated;
+    `has_motions`: motions were estimated too.
     They are published in the frame that the options ask for, by the `transform` to it;
     as unknown if that is None.
     """
@@ -74,6 +83,7 @@ class Frame:
     stamp_scale: float = 1.0
     has_masks: bool = False
     is_located: bool = False
+    has_motions: bool = False
     transform: TransformStamped | None = None
 
     @cached_property
@@ -93,6 +103,13 @@ class Frame:
     def is_output_frame_known(self) -> bool:
         """Whether positions can be given in the frame of `output_header`."""
         return not self.options.target_frame or self.transform is not None
+
+    @property
+    def output_rotation(self) -> Float64Array:
+        """The rotation (3, 3) from the camera's frame to the output's, if that is known."""
+        if self.transform is None:
+            return np.eye(3)
+        return rotation_matrix(self.transform)
 
     def to_output_frame(self, points_m: npt.ArrayLike) -> Float64Array:
         """Move points (n, 3) from the camera's frame to the output's; NaN if that is unknown."""

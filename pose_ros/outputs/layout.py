@@ -1,4 +1,4 @@
-"""One point of `~/landmarks`: its fields, for who writes them and who reads them."""
+"""One point of `~/landmarks` and of `~/people`: their fields, for writers and readers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ LANDMARK_DTYPE = np.dtype(
 )
 """One point of `~/landmarks`: 52 bytes, each of a field. tf2_sensor_msgs takes no other layout."""
 
+_PERSON_FLOATS = (
+    *("x", "y", "z", "vx", "vy", "vz", "sx", "sy", "sz", "svx", "svy", "svz"),
+    *("hx", "hy", "hz", "u", "v", "size_px", "height_m", "score"),
+)
+
+PERSON_DTYPE = np.dtype(
+    [
+        *((name, "<f4") for name in _PERSON_FLOATS),
+        ("person_id", "<u4"),
+        ("age_s", "<f4"),
+        ("state", "u1"),
+        ("is_target", "u1"),
+        ("held_ms", "<u2"),
+    ]
+)
+"""One point of `~/people`: 92 bytes, each of a field."""
+
 TRACKED, HELD = 2, 3
 """`state` of a person who is seen in the image, and of one who was shortly before."""
 
@@ -29,10 +46,10 @@ _DATATYPES = {
 }
 
 
-def landmark_fields() -> list[PointField]:
-    """Return the description of `LANDMARK_DTYPE` that a PointCloud2 carries."""
-    fields = (LANDMARK_DTYPE.fields or {}).items()
+def cloud_fields(dtype: np.dtype[np.void]) -> list[PointField]:
+    """Return the description of a point's dtype that a PointCloud2 carries."""
+    fields = (dtype.fields or {}).items()
     return [
-        PointField(name=name, offset=offset, datatype=_DATATYPES[dtype.str], count=1)
-        for name, (dtype, offset, *_) in fields
+        PointField(name=name, offset=offset, datatype=_DATATYPES[field.str], count=1)
+        for name, (field, offset, *_) in fields
     ]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import (
     Float32MultiArray,
@@ -18,36 +17,12 @@ from std_msgs.msg import (
 )
 from visualization_msgs.msg import MarkerArray
 
-from pose_ros.blazepose.datatypes import Float32Array, Float64Array, ImageArray, Pose
+from pose_ros.blazepose.datatypes import Float32Array, ImageArray
 from pose_ros.blazepose.topology import Topology
+from pose_ros.outputs.clouds import landmarks, people
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb, mono_from_mask
-from pose_ros.outputs.layout import HELD, LANDMARK_DTYPE, TRACKED, landmark_fields
 from pose_ros.outputs.markers import markers, roi_markers
-
-_MAX_HELD_MS = np.iinfo(np.uint16).max
-
-
-def landmarks(frame: Frame) -> PointCloud2:
-    """Build the landmark cloud: a row per person, a point of `LANDMARK_DTYPE` per landmark.
-
-    The time for which a person is held is rounded up to ms, and at most 65535.
-    """
-    cloud = np.zeros((len(frame.people), len(frame.topology)), LANDMARK_DTYPE)
-    for row, person in zip(cloud, frame.people, strict=True):
-        _fill_row(row, person.pose, frame.to_output_frame(person.landmarks_m))
-    message = PointCloud2(
-        header=frame.output_header,
-        height=cloud.shape[0],
-        width=cloud.shape[1],
-        fields=landmark_fields(),
-        is_bigendian=False,
-        point_step=LANDMARK_DTYPE.itemsize,
-        row_step=LANDMARK_DTYPE.itemsize * cloud.shape[1],
-        is_dense=False,
-    )
-    message.data.frombytes(cloud.tobytes())
-    return message
 
 
 def landmarks_array(frame: Frame) -> Float32MultiArray:
@@ -101,7 +76,7 @@ class Output:
 
     `qos` is "data" (results), "image" or "latched" (the last message is kept). Masks are predicted
     only for an output that `needs_masks`, positions estimated only for one that
-    `needs_positions`.
+    `needs_positions`, and motions too for one that `needs_motions`.
     """
 
     name: str
@@ -110,10 +85,20 @@ class Output:
     qos: str
     needs_masks: bool = False
     needs_positions: bool = False
+    needs_motions: bool = False
+
+    def is_possible(self, frame: Frame) -> bool:
+        """Return whether the frame has all that the output needs."""
+        return (
+            (frame.has_masks or not self.needs_masks)
+            and (frame.is_located or not self.needs_positions)
+            and (frame.has_motions or not self.needs_motions)
+        )
 
 
 OUTPUTS = (
     Output("landmarks", PointCloud2, landmarks, "data", needs_positions=True),
+    Output("people", PointCloud2, people, "data", needs_positions=True, needs_motions=True),
     Output("landmarks_array", Float32MultiArray, landmarks_array, "data"),
     Output("markers", MarkerArray, markers, "data", needs_positions=True),
     Output("roi_markers", MarkerArray, roi_markers, "data"),
@@ -152,16 +137,3 @@ def _labels(masks: Mapping[int, Float32Array], shape: tuple[int, ...]) -> ImageA
         labels[is_higher] = (person_id - 1) % 255 + 1
         highest[is_higher] = mask[is_higher]
     return labels
-
-
-def _fill_row(row: npt.NDArray[Any], pose: Pose, landmarks_m: Float64Array) -> None:
-    """Write one person's landmarks (N,) of `LANDMARK_DTYPE`."""
-    row["x"], row["y"], row["z"] = landmarks_m.T
-    row["u"], row["v"], row["depth_rel"] = pose.landmarks_px.T
-    world_m = pose.world_landmarks_m
-    row["wx"], row["wy"], row["wz"] = (np.nan,) * 3 if world_m is None else world_m.T
-    row["visibility"], row["presence"] = pose.visibility, pose.presence
-    row["person_id"] = pose.person_id
-    row["index"] = np.arange(len(row))
-    row["state"] = HELD if pose.held_ns else TRACKED
-    row["held_ms"] = min(-(-pose.held_ns // 10**6), _MAX_HELD_MS)

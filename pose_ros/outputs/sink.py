@@ -17,6 +17,7 @@ class Demand:
     has_subscribers: bool = False
     needs_masks: bool = False
     needs_positions: bool = False
+    needs_motions: bool = False
 
 
 class Sink(Protocol):
@@ -46,9 +47,11 @@ def total_demand(sinks: Iterable[Sink], locates_always: bool = False) -> Demand:
     """
     demands = [sink.demand for sink in sinks]
     has_subscribers = any(demand.has_subscribers for demand in demands)
-    needs_positions = any(demand.needs_positions for demand in demands)
+    needs_motions = any(demand.needs_motions for demand in demands)
+    needs_positions = needs_motions or any(demand.needs_positions for demand in demands)
     return Demand(
         has_subscribers,
         any(demand.needs_masks for demand in demands),
         needs_positions or (has_subscribers and locates_always),
+        needs_motions,
     )

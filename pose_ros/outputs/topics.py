@@ -62,6 +62,7 @@ class TopicSink:
             bool(outputs),
             any(output.needs_masks for output in outputs),
             any(output.needs_positions for output in outputs),
+            any(output.needs_motions for output in outputs),
         )
 
     def update(self, options: OutputOptions) -> None:
@@ -73,9 +74,7 @@ class TopicSink:
         Who subscribed while the frame was made gets the next one.
         """
         for output in self.subscribed_outputs():
-            has_masks = frame.has_masks or not output.needs_masks
-            has_positions = frame.is_located or not output.needs_positions
-            if has_masks and has_positions:
+            if output.is_possible(frame):
                 self._publish(output, frame)
 
     def _publish(self, output: Output, frame: Frame) -> None:

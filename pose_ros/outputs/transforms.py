@@ -50,12 +50,22 @@ def person_transforms(
 
 def transform_points(points_m: npt.ArrayLike, transform: TransformStamped) -> Float64Array:
     """Move points (n, 3) from the transform's child frame to its header's; NaN stays NaN."""
-    shift, turn = transform.transform.translation, transform.transform.rotation
-    shift_m, axis = np.array(((shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z)))
-    points_m = np.asarray(points_m, np.float64)
-    turned_m = points_m + 2 * np.cross(axis, np.cross(axis, points_m) + turn.w * points_m)
-    moved_m: Float64Array = turned_m + shift_m
+    shift = transform.transform.translation
+    moved_m: Float64Array = _turned(points_m, transform) + np.array((shift.x, shift.y, shift.z))
     return moved_m
+
+
+def rotation_matrix(transform: TransformStamped) -> Float64Array:
+    """Return the rotation (3, 3) of a transform: its columns are the child frame's axes."""
+    return _turned(np.eye(3), transform).T
+
+
+def _turned(vectors: npt.ArrayLike, transform: TransformStamped) -> Float64Array:
+    """Return vectors (n, 3) turned by the rotation of a transform."""
+    turn, vectors = transform.transform.rotation, np.asarray(vectors, np.float64)
+    axis = np.array((turn.x, turn.y, turn.z))
+    turned: Float64Array = vectors + 2 * np.cross(axis, np.cross(axis, vectors) + turn.w * vectors)
+    return turned
 
 
 def _body_frame(points: dict[str, Float64Array]) -> tuple[Float64Array, Float64Array] | None:

@@ -20,11 +20,18 @@ from std_msgs.msg import Header, String
 
 from pose_ros.blazepose.datatypes import ImageSize, Pose, Poses, Roi
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
-from pose_ros.client import LANDMARK_DTYPE, landmarks_from_msg, names_from_msg
+from pose_ros.client import (
+    LANDMARK_DTYPE,
+    PERSON_DTYPE,
+    landmarks_from_msg,
+    names_from_msg,
+    people_from_msg,
+)
 from pose_ros.geometry.camera import Camera
+from pose_ros.outputs.clouds import landmarks
 from pose_ros.outputs.frame import Frame, Person
-from pose_ros.outputs.layout import landmark_fields
-from pose_ros.outputs.messages import landmark_names, landmarks
+from pose_ros.outputs.layout import cloud_fields
+from pose_ros.outputs.messages import landmark_names
 from pose_ros.outputs.options import OutputOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +48,7 @@ def cloud(people: int = 2, names: int = 3) -> PointCloud2:
     return PointCloud2(
         height=people,
         width=names,
-        fields=landmark_fields(),
+        fields=cloud_fields(LANDMARK_DTYPE),
         point_step=52,
         row_step=52 * names,
         data=array.array("B", points.tobytes()),
@@ -151,6 +158,51 @@ def test_padding_and_fields_of_others_are_stepped_over() -> None:
     msg.fields.append(PointField(name="extra", offset=52, datatype=PointField.FLOAT32, count=1))
     msg.point_step, msg.row_step = 64, 3 * 64 + 8
     assert (landmarks_from_msg(msg).points == landmarks_from_msg(plain).points).all()
+
+
+def people_cloud(people: int = 2) -> PointCloud2:
+    """A cloud of people whose bytes all differ from their neighbours."""
+    points = np.zeros(people, PERSON_DTYPE)
+    for number, name in enumerate(PERSON_DTYPE.names or ()):
+        points[name] = np.arange(people) + 10 * number
+    points["person_id"], points["is_target"] = np.arange(7, 7 + people), np.arange(people) == 1
+    return PointCloud2(
+        height=1,
+        width=people,
+        fields=cloud_fields(PERSON_DTYPE),
+        point_step=92,
+        row_step=92 * people,
+        data=array.array("B", points.tobytes()),
+    )
+
+
+def test_people_are_read_only_views_of_their_message() -> None:
+    msg = people_cloud()
+    data, read = np.frombuffer(msg.data, np.uint8), people_from_msg(msg)
+    vectors = (read.xyz, read.velocity, read.xyz_std, read.velocity_std, read.heading)
+    for number, vector in enumerate(vectors):
+        assert vector.tolist() == [[30 * number + 10 * i + p for i in range(3)] for p in range(2)]
+    assert read.center.tolist() == [[150, 160], [151, 161]]
+    assert read.person_id.tolist() == [7, 8]
+    assert read.is_target.tolist() == [False, True]
+    for view in (read.points, *vectors, read.center, read.person_id, read.is_target):
+        assert np.shares_memory(view, data)
+        assert not view.flags.writeable
+    assert people_from_msg(people_cloud(0)).xyz.shape == (0, 3)
+
+
+def test_clouds_that_are_none_of_people_are_rejected_with_a_reason() -> None:
+    rows, short = people_cloud(), people_cloud()
+    rows.height = 2
+    short.point_step = 90
+    for msg, text in (
+        (rows, "has 2 rows; allowed is one"),
+        (short, "points of at least 92 bytes"),
+        (cloud(people=1), "no float32 field 'vx' at offset 12"),
+    ):
+        with pytest.raises(ValueError, match=r"^cloud of people") as error:
+            people_from_msg(msg)
+        assert text in str(error.value)
 
 
 def test_nobody_is_no_rows() -> None:

@@ -14,7 +14,7 @@ import pytest
 from outputs.test_messages import frame, located, pose
 
 from pose_ros.blazepose.topology import UPPER_BODY
-from pose_ros.outputs.messages import landmarks
+from pose_ros.outputs.clouds import landmarks
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "subscribers.md").read_text(encoding="utf-8")

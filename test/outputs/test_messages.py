@@ -29,6 +29,7 @@ from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.position import Position
 from pose_ros.inputs.images import rgb_from_compressed, rgb_from_image
+from pose_ros.outputs.clouds import landmarks
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.markers import markers, roi_markers
 from pose_ros.outputs.messages import (
@@ -37,7 +38,6 @@ from pose_ros.outputs.messages import (
     annotated_image,
     annotated_jpeg,
     landmark_names,
-    landmarks,
     landmarks_array,
     segmentation_mask,
 )

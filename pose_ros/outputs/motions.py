@@ -1,0 +1,79 @@
+"""How the people of a frame move, in the frame that positions are published in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from pose_ros.blazepose.datatypes import Float64Array
+from pose_ros.body.orientation import facing_axes
+from pose_ros.body.velocity import Motion, Observation, moved
+from pose_ros.geometry.position import Position
+from pose_ros.outputs.frame import Frame, Person
+
+
+class Motions:
+    """Gives the people of frames, one after the other, their motions; for one thread only."""
+
+    def __init__(self) -> None:
+        self._motions: Mapping[int, Motion] = {}
+        self._frame_id = ""
+        self._time_ns = 0
+
+    def reset(self) -> None:
+        """Forget all motions."""
+        self._motions = {}
+
+    def apply(self, frame: Frame) -> Frame:
+        """Return a located frame with the motions of its people, and the axes of their bodies.
+
+        Held people are where they should be by now. Both are unknown without the transform to
+        the frame of positions.
+        """
+        self._update(frame)
+        rotation = frame.output_rotation if frame.is_output_frame_known else None
+        people = tuple(self._moving(person, rotation) for person in frame.people)
+        return replace(frame, people=people, has_motions=True)
+
+    def _update(self, frame: Frame) -> None:
+        time_ns, frame_id = frame.poses.time_ns, frame.output_header.frame_id
+        is_continued = self._time_ns < time_ns and frame_id == self._frame_id
+        if frame.poses.has_jumped or not is_continued:
+            self.reset()
+        seen = _observations(frame) if frame.is_output_frame_known else {}
+        self._motions = moved(self._motions, seen, time_ns)
+        self._time_ns, self._frame_id = time_ns, frame_id
+
+    def _moving(self, person: Person, rotation: Float64Array | None) -> Person:
+        motion, axes = self._motions.get(person.pose.person_id), facing_axes(person.pose)
+        if rotation is None:
+            return replace(person, motion=None, facing=None)
+        return replace(person, motion=motion, facing=None if axes is None else rotation @ axes)
+
+
+def _observations(frame: Frame) -> dict[int, Observation]:
+    """Return what is seen, in the frame of positions, of people whose pelvis is located."""
+    return {
+        person.pose.person_id: _observation(frame, person.position)
+        for person in frame.people
+        if person.position is not None
+        and person.pose.held_ns == 0
+        and np.isfinite(person.position.pelvis_m).all()
+    }
+
+
+def _observation(frame: Frame, position: Position) -> Observation:
+    """Return the pelvis; of the variance of its distance, only a part is other in each image."""
+    rotation, distance_m = frame.output_rotation, float(np.linalg.norm(position.pelvis_m))
+    ray = rotation @ position.pelvis_m / distance_m
+    bias_m2 = max(position.distance_std_m**2 - position.distance_noise_m**2, 0.0)
+    bias = bias_m2 * np.outer(ray, ray)
+    return Observation(
+        position_m=frame.to_output_frame([position.pelvis_m])[0],
+        noise_m2=rotation @ position.pelvis_covariance_m2 @ rotation.T - bias,
+        bias_m2=bias,
+        scale_std=float(np.sqrt(bias_m2)) / distance_m,
+        source=position.source,
+    )

@@ -1,0 +1,56 @@
+"""Everywhere that results go to, and what is done to them on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rclpy.node import Node
+
+from pose_ros.outputs.frame import Frame
+from pose_ros.outputs.motions import Motions
+from pose_ros.outputs.options import OutputOptions
+from pose_ros.outputs.sink import Demand, Sink, total_demand
+from pose_ros.outputs.target import TargetFrame
+from pose_ros.outputs.tf import TfSink
+from pose_ros.outputs.topics import TopicSink
+
+
+class Outputs:
+    """The sinks of an active node; frames get their transform and people's motions for them.
+
+    The executor's thread updates and releases it; the worker's publishes.
+    """
+
+    def __init__(self, node: Node, topics: TopicSink) -> None:
+        self._target_frame = TargetFrame(node)
+        self._motions = Motions()
+        self._tf = TfSink(node)
+        self._sinks: tuple[Sink, ...] = (topics, self._tf)
+
+    def demand(self, locates_always: bool) -> Demand:
+        """Return what the present subscribers need; `locates_always` as in `total_demand`."""
+        return total_demand(self._sinks, locates_always)
+
+    def update(self, options: OutputOptions) -> None:
+        """Connect and advertise as the options ask. Raises OptionError without tf2_ros."""
+        self._target_frame.update(options)
+        for sink in self._sinks:
+            sink.update(options)
+
+    def publish(self, frame: Frame, demand: Demand) -> None:
+        """Publish a frame that was made for a demand."""
+        frame = self._target_frame.apply(frame)
+        if demand.needs_motions:
+            frame = self._motions.apply(frame)
+        for sink in self._sinks:
+            sink.publish(frame)
+
+    @property
+    def problems(self) -> Mapping[str, str | None]:
+        """What was wrong with the last frame, by kind; None where nothing was."""
+        return {"target_frame": self._target_frame.problem}
+
+    def release(self) -> None:
+        """Disconnect what connects only while the node is active."""
+        self._tf.release()
+        self._target_frame.release()
