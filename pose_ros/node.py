@@ -201,7 +201,7 @@ class PoseNode(ManagedNode):
 
     def _publish(self, active: _Active, frame: Frame, demand: Demand) -> None:
         with self._report.diagnostics.stage("publish"):
-            active.outputs.publish(frame, demand)
+            active.outputs.publish(frame, demand, self.options.hold_time_s)
         self._report.warnings.update_all(active.outputs.problems)
         self._report.process(PeopleCounts.of(frame.poses), stamp_to_ns(frame.header.stamp))
 
@@ -219,7 +219,8 @@ class PoseNode(ManagedNode):
         needs_info = needs_info and self._demand().needs_positions
         timeout_s = options.no_image_timeout_s
         warnings.update_all(inputs.problems(timeout_s, needs_info, needs_depth))
-        return Health(node_status(warnings, self._idle(active)), facts | inputs.facts)
+        facts |= {**inputs.facts, **active.outputs.facts}
+        return Health(node_status(warnings, self._idle(active)), facts)
 
     def _idle(self, active: _Active) -> str | None:
         """Return why no image is processed; None if images are."""

@@ -33,6 +33,7 @@ def people(frame: Frame) -> PointCloud2:
     cloud = np.zeros((1, len(frame.people)), PERSON_DTYPE)
     for point, person in zip(cloud[0], frame.people, strict=True):
         _fill_point(point, person)
+        point["is_target"] = person.pose.person_id == frame.target_id
     return _message(frame, cloud)
 
 

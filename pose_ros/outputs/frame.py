@@ -58,6 +58,17 @@ class Person:
         return f"{self.pose.person_id}{held}{distance}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """Where the target is and how it moves, and the axes (3, 3) of the body, None if unknown.
+
+    They are in the frame of positions, and predicted while the target is not seen.
+    """
+
+    motion: Motion
+    facing: Float64Array | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """All that the outputs of one frame are made of.
@@ -67,7 +78,8 @@ class Frame:
     of `people`, by id: tracked ones, and those who are held if the options ask for them.
     `period_s` is the time since the frame before; steps of stamps count `stamp_scale` times.
     `has_masks`: the poses were asked for their masks; `is_located`: positions were estimated;
-    `has_motions`: motions were estimated too.
+    `has_motions`: motions were estimated too. `target_id` is who is followed, `target` where that
+    is, as far as it is known.
     They are published in the frame that the options ask for, by the `transform` to it;
     as unknown if that is None.
     """
@@ -84,6 +96,8 @@ class Frame:
     has_masks: bool = False
     is_located: bool = False
     has_motions: bool = False
+    target_id: int | None = None
+    target: Target | None = None
     transform: TransformStamped | None = None
 
     @cached_property

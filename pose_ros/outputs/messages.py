@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import (
     Float32MultiArray,
@@ -23,6 +25,7 @@ from pose_ros.outputs.clouds import landmarks, people
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb, mono_from_mask
 from pose_ros.outputs.markers import markers, roi_markers
+from pose_ros.outputs.target_messages import target_odometry, target_pose
 
 
 def landmarks_array(frame: Frame) -> Float32MultiArray:
@@ -113,6 +116,15 @@ OUTPUTS = (
     Output("segmentation_mask", Image, segmentation_mask, "image", needs_masks=True),
 )
 """The topics of every frame; `build` takes a Frame."""
+
+TARGET_OUTPUTS = tuple(
+    Output(name, message_type, build, "data", needs_positions=True, needs_motions=True)
+    for name, message_type, build in (
+        ("target", PoseStamped, target_pose),
+        ("target/odometry", Odometry, target_odometry),
+    )
+)
+"""The topics of frames with a target; without one `build` returns None."""
 
 LANDMARK_NAMES = Output("landmark_names", String, landmark_names, "latched")
 """The topic of every change of the model; `build` takes its name and topology."""

@@ -21,10 +21,15 @@ class Motions:
         self._motions: Mapping[int, Motion] = {}
         self._frame_id = ""
         self._time_ns = 0
+        self._is_known = False
 
     def reset(self) -> None:
         """Forget all motions."""
         self._motions = {}
+
+    def find(self, person_id: int) -> Motion | None:
+        """Return the motion of somebody in the last frame, who may be out of sight."""
+        return self._motions.get(person_id) if self._is_known else None
 
     def apply(self, frame: Frame) -> Frame:
         """Return a located frame with the motions of its people, and the axes of their bodies.
@@ -33,7 +38,8 @@ class Motions:
         the frame of positions.
         """
         self._update(frame)
-        rotation = frame.output_rotation if frame.is_output_frame_known else None
+        self._is_known = frame.is_output_frame_known
+        rotation = frame.output_rotation if self._is_known else None
         people = tuple(self._moving(person, rotation) for person in frame.people)
         return replace(frame, people=people, has_motions=True)
 

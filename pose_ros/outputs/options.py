@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pose_ros.blazepose.option_fields import Options, option
+from pose_ros.body.target import FOLLOW
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,17 @@ class OutputOptions(Options):
     )
     target_frame: str = option(
         "",
-        "Frame that ~/landmarks and the markers are moved to by TF; empty means the image's own.",
+        "Frame that ~/landmarks, ~/people, ~/target and the markers are moved to by TF; empty "
+        "means the image's own.",
+    )
+    follow: str = option(
+        "none",
+        "Who of the tracked people becomes the target: nobody (none), the nearest one, the one "
+        "next to the center of the image (center) or the largest one. The target stays the same "
+        "until lost for hold_time_s.",
+        choices=FOLLOW,
+    )
+    target_tf_frame: str = option(
+        "target_person",
+        "With publish_tf and follow: the target's frame on TF, after tf_prefix; empty means none.",
     )

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from rclpy.node import Node
 
+from pose_ros.outputs.following import Following
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.motions import Motions
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.sink import Demand, Sink, total_demand
 from pose_ros.outputs.target import TargetFrame
+from pose_ros.outputs.target_services import TargetServices
 from pose_ros.outputs.tf import TfSink
 from pose_ros.outputs.topics import TopicSink
 
@@ -23,7 +25,8 @@ class Outputs:
 
     def __init__(self, node: Node, topics: TopicSink) -> None:
         self._target_frame = TargetFrame(node)
-        self._motions = Motions()
+        self._motions, self._following = Motions(), Following()
+        self._services = TargetServices(node, self._following)
         self._tf = TfSink(node)
         self._sinks: tuple[Sink, ...] = (topics, self._tf)
 
@@ -34,14 +37,16 @@ class Outputs:
     def update(self, options: OutputOptions) -> None:
         """Connect and advertise as the options ask. Raises OptionError without tf2_ros."""
         self._target_frame.update(options)
+        self._services.follow = options.follow
         for sink in self._sinks:
             sink.update(options)
 
-    def publish(self, frame: Frame, demand: Demand) -> None:
-        """Publish a frame that was made for a demand."""
+    def publish(self, frame: Frame, demand: Demand, hold_time_s: float) -> None:
+        """Publish a frame that was made for a demand; a target is lost after `hold_time_s`."""
         frame = self._target_frame.apply(frame)
         if demand.needs_motions:
             frame = self._motions.apply(frame)
+            frame = self._following.apply(frame, self._motions.find, hold_time_s)
         for sink in self._sinks:
             sink.publish(frame)
 
@@ -50,7 +55,13 @@ class Outputs:
         """What was wrong with the last frame, by kind; None where nothing was."""
         return {"target_frame": self._target_frame.problem}
 
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the diagnostics have of the target."""
+        return self._following.facts(self._services.follow)
+
     def release(self) -> None:
         """Disconnect what connects only while the node is active."""
+        self._services.release()
         self._tf.release()
         self._target_frame.release()

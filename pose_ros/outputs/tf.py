@@ -13,6 +13,7 @@ from pose_ros.blazepose.errors import OptionError
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.sink import Demand
+from pose_ros.outputs.target_messages import target_transform
 from pose_ros.outputs.transforms import person_transforms
 
 
@@ -47,6 +48,7 @@ class TfSink:
         self._node = node
         self._lock = threading.RLock()
         self._broadcaster: Any = None
+        self._has_target = False
 
     @property
     def demand(self) -> Demand:
@@ -54,10 +56,11 @@ class TfSink:
         with self._lock:
             publisher = None if self._broadcaster is None else self._broadcaster.pub_tf
             has_any = publisher is not None and bool(publisher.get_subscription_count())
-        return Demand(has_subscribers=has_any, needs_positions=has_any)
+        return Demand(has_any, needs_positions=has_any, needs_motions=has_any and self._has_target)
 
     def update(self, options: OutputOptions) -> None:
         """Advertise /tf, or no longer. Raises OptionError without tf2_ros."""
+        self._has_target = options.follow != "none" and bool(options.target_tf_frame)
         with self._lock:
             if not options.publish_tf:
                 self.release()
@@ -65,13 +68,14 @@ class TfSink:
                 self._broadcaster = import_tf2("publish_tf").TransformBroadcaster(self._node)
 
     def publish(self, frame: Frame) -> None:
-        """Send the frames of all people whose position is known, in one message.
+        """Send the frames of all people whose position is known, and the target's, in one message.
 
         Nothing if the image has no frame_id or a negative stamp: tf2 takes neither.
         """
         if self._broadcaster is None or not frame.header.frame_id or frame.header.stamp.sec < 0:
             return
-        transforms = _transforms(frame)
+        target = target_transform(frame)
+        transforms = _transforms(frame) + ([] if target is None else [target])
         with self._lock:
             if transforms and self._broadcaster is not None:
                 self._broadcaster.sendTransform(transforms)

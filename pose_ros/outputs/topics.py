@@ -10,7 +10,7 @@ from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.topology import Topology
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.markers import ShownMarkers
-from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS, Output
+from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS, TARGET_OUTPUTS, Output
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.sink import Demand
 from pose_ros.runtime.endpoints import (
@@ -32,9 +32,12 @@ QOS = {
 class TopicSink:
     """Advertises `~/<name>` for each output; publishes nothing while the node is inactive."""
 
+    _OF_FRAMES = (*OUTPUTS, *TARGET_OUTPUTS)
+
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
-        self._publisher_of = {output: self._make(output) for output in (*OUTPUTS, LANDMARK_NAMES)}
+        outputs = (*self._OF_FRAMES, LANDMARK_NAMES)
+        self._publisher_of = {output: self._make(output) for output in outputs}
         self._shown = {output: ShownMarkers() for output in OUTPUTS}
 
     def _make(self, output: Output) -> LifecyclePublisher:
@@ -52,7 +55,9 @@ class TopicSink:
 
     def subscribed_outputs(self) -> list[Output]:
         """Return the outputs of a frame that have subscribers."""
-        return [item for item in OUTPUTS if self._publisher_of[item].get_subscription_count()]
+        return [
+            item for item in self._OF_FRAMES if self._publisher_of[item].get_subscription_count()
+        ]
 
     @property
     def demand(self) -> Demand:
@@ -81,7 +86,8 @@ class TopicSink:
         message = output.build(frame)
         if isinstance(message, MarkerArray):
             self._shown[output].add_deletions(message, frame.output_header)
-        self._publisher_of[output].publish(message)
+        if message is not None:
+            self._publisher_of[output].publish(message)
 
     def publish_names(self, model: str, topology: Topology) -> None:
         """Publish the landmarks' names, for present subscribers and those to come."""

@@ -38,10 +38,10 @@ def person_transforms(
     points_m[~is_known] = np.nan
     points = dict(zip(topology.names, points_m, strict=True))
     body = _body_frame(points)
-    frames = [] if body is None else [_transform(header, name, *body)]
+    frames = [] if body is None else [frame_transform(header, name, *body)]
     if with_landmarks:
         frames += [
-            _transform(header, f"{name}/{landmark}", point_m, np.eye(3))
+            frame_transform(header, f"{name}/{landmark}", point_m, np.eye(3))
             for (landmark, point_m), known in zip(points.items(), is_known, strict=True)
             if known
         ]
@@ -79,15 +79,16 @@ def _body_frame(points: dict[str, Float64Array]) -> tuple[Float64Array, Float64A
     return None if axes is None else (origin, axes)
 
 
-def _transform(
+def frame_transform(
     header: Header, child: str, origin_m: Float64Array, axes: Float64Array
 ) -> TransformStamped:
+    """Return a child frame with its origin (3,) and axes (3, 3), in columns, in the header's."""
     x, y, z = origin_m.tolist()
-    transform = Transform(translation=Vector3(x=x, y=y, z=z), rotation=_quaternion(axes))
+    transform = Transform(translation=Vector3(x=x, y=y, z=z), rotation=quaternion(axes))
     return TransformStamped(header=header, child_frame_id=child, transform=transform)
 
 
-def _quaternion(rotation: Float64Array) -> Quaternion:
+def quaternion(rotation: Float64Array) -> Quaternion:
     """Return the unit quaternion of a rotation matrix (3, 3)."""
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
     # 4 q q^T of the quaternion q: each row is a multiple of q, the longest one is the most exact

@@ -170,7 +170,18 @@ def test_tf2_ros_is_imported_in_one_place(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "stem", ["clouds", "frame", "images", "layout", "markers", "messages", "motions", "transforms"]
+    "stem",
+    [
+        "clouds",
+        "frame",
+        "images",
+        "layout",
+        "markers",
+        "messages",
+        "motions",
+        "target_messages",
+        "transforms",
+    ],
 )
 def test_messages_are_pure_functions_of_message_types(stem: str) -> None:
     assert roots(f"pose_ros.outputs.{stem}") & {"rclpy", "tf2_ros"} == set()

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from pose_ros.blazepose import PoseTrackerOptions
-from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS
+from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS, TARGET_OUTPUTS
 from pose_ros.parameters import NodeOptions, parameter_specs
 from pose_ros.tools import annotate, demo
 from project import parameters_page
@@ -97,7 +97,9 @@ def test_the_page_of_the_parameters_is_up_to_date() -> None:
 # Documents
 
 
-@pytest.mark.parametrize("output", [*OUTPUTS, LANDMARK_NAMES], ids=lambda output: output.name)
+@pytest.mark.parametrize(
+    "output", [*OUTPUTS, *TARGET_OUTPUTS, LANDMARK_NAMES], ids=lambda output: output.name
+)
 def test_every_topic_is_documented_with_its_type(output: Any) -> None:
     package = output.message_type.__module__.partition(".")[0]
     row = rf"^\| `~/{output.name}` \| {package}/{output.message_type.__name__}\b"

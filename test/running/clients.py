@@ -27,17 +27,21 @@ from visualization_msgs.msg import MarkerArray
 
 from pose_ros.blazepose.datatypes import ImageArray
 from pose_ros.client import Landmarks, landmarks_from_msg
-from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS
+from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS, TARGET_OUTPUTS
 from running.messages import Message, black, image, jpeg
 from running.processes import Process, node
 from running.waiting import TIMEOUT_S
 
 Result = TypeVar("Result")
 _RELIABLE = ReliabilityPolicy.RELIABLE
-_TYPES = {output.name: output.message_type for output in (*OUTPUTS, LANDMARK_NAMES)}
+_TYPES = {
+    output.name: output.message_type for output in (*OUTPUTS, *TARGET_OUTPUTS, LANDMARK_NAMES)
+}
 _SERVICES = {
     "enable": SetBool,
     "reset": Trigger,
+    "next_target": Trigger,
+    "release_target": Trigger,
     "change_state": ChangeState,
     "get_state": GetState,
 }
