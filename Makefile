@@ -1,4 +1,4 @@
-# The development interface. `make demo` and `make test` need only Python 3.10 to 3.13 and a network.
+# The development interface. `make demo` and `make test` need only Python 3.10 to 3.14 and a network.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,8 +22,8 @@ help:
 
 setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml setup.py
-	$(PYTHON) -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info < (3, 14)' || \
-	    { echo "needs Python 3.10 to 3.13 with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info < (3, 15)' || \
+	    { echo "needs Python 3.10 to 3.14 with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --group all

@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from sensor_msgs.msg import PointCloud2
 
 from pose_ros.outputs.layout import LANDMARK_DTYPE, PERSON_DTYPE, cloud_fields
+from pose_ros.runtime.fields import readable
 
 if TYPE_CHECKING:
     from std_msgs.msg import String
@@ -148,10 +149,11 @@ class LandmarkNames(NamedTuple):
 
 
 def landmarks_from_msg(msg: PointCloud2) -> Landmarks:
-    """Return views of a `~/landmarks` message; nothing is copied unless its data is a list.
+    """Return views of a `~/landmarks` message.
 
-    Any object with the attributes of the message will do, such as one that rosbags read: `data`
-    is bytes, an array or a list of byte values. Raises ValueError for a cloud of another layout.
+    Nothing is copied unless its data is a list, or in the memory of a device. Any object with the
+    attributes of the message will do, such as one that rosbags read: `data` is bytes, an array or
+    a list of byte values. Raises ValueError for a cloud of another layout.
     """
     if msg.width == 0:
         raise ValueError("landmark cloud has width 0; allowed is the number of landmarks")
@@ -194,7 +196,7 @@ def _vectors(points: npt.NDArray[Any], first: str, length: int) -> npt.NDArray[n
 
 def _points(msg: PointCloud2, dtype: np.dtype[np.void], kind: str) -> npt.NDArray[Any]:
     """Return the points (height, width) of a cloud, as views; `kind` is how errors name it."""
-    data = _bytes_of(msg.data, kind)
+    data = _bytes_of(readable(msg.data), kind)
     _check_layout(msg, len(data), dtype, kind)
     points: npt.NDArray[Any] = np.ndarray(
         (msg.height, msg.width),

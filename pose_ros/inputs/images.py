@@ -24,6 +24,7 @@ from pose_ros.blazepose.datatypes import ImageArray
 from pose_ros.blazepose.errors import ImageError, quote
 from pose_ros.inputs.compressed_images import decode_compressed
 from pose_ros.inputs.value_range import ValueRange
+from pose_ros.runtime.fields import readable
 
 _Pixels = npt.NDArray[Any]
 _MAX_REASON = 300
@@ -130,7 +131,7 @@ def rgb_from_compressed(msg: CompressedImage, value_range: ValueRange | None = N
     is_mosaic = source.startswith("bayer_") and source in ENCODINGS
     colors = cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR
     flags = colors | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = decode_compressed(bytes(msg.data), msg.format, flags)
+    pixels = decode_compressed(bytes(readable(msg.data)), msg.format, flags)
     rgb = _to_rgb(pixels, ENCODINGS[source if is_mosaic else "bgr8"])
     return _eight_bits(rgb, value_range, "PNG")
 
@@ -164,7 +165,7 @@ def _check_row(msg: Image, encoding: Encoding) -> None:
 def view_pixels(msg: Image, encoding: Encoding) -> npt.NDArray[Any]:
     """View the data as (rows, columns, channels), read-only.
 
-    It is a copy only where byte order or alignment are foreign to this machine. Of planar
+    It is a copy only where byte order, alignment or memory are foreign to this machine. Of planar
     encodings the padding stays in, since the planes share it. Raises ImageError for sizes that do
     not fit together, or missing data.
     """
@@ -175,7 +176,7 @@ def view_pixels(msg: Image, encoding: Encoding) -> npt.NDArray[Any]:
     pixels: _Pixels = np.ndarray(
         (int(msg.height * encoding.data_rows), columns, encoding.channels),
         dtype.newbyteorder(">" if msg.is_bigendian else "<"),
-        buffer=msg.data,
+        buffer=readable(msg.data),
         strides=(msg.step, encoding.channels * dtype.itemsize, dtype.itemsize),
     )
     pixels.flags.writeable = False
