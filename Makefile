@@ -21,7 +21,7 @@ help:
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
 setup: $(VENV)/.ready
-$(VENV)/.ready: pyproject.toml setup.py
+$(VENV)/.ready: pyproject.toml setup.py $(wildcard pose_ros/native/*.[ch])
 	$(PYTHON) -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info < (3, 15)' || \
 	    { echo "needs Python 3.10 to 3.14 with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

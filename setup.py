@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 NAME = "pose_ros"
 SHARE = f"share/{NAME}"
@@ -14,11 +14,23 @@ def files(target: str, folder: str, *patterns: str) -> tuple[str, list[str]]:
     return target, found
 
 
+# Plain C, loaded by ctypes: no Python.h. Optional: without a compiler the package works as well.
+# Contracted sums would change the last bits of the results.
+NATIVE = Extension(
+    f"{NAME}.native._pose_ros",
+    [str(path) for path in sorted(Path(f"{NAME}/native").glob("*.c"))],
+    depends=[f"{NAME}/native/native.h"],
+    extra_compile_args=["-std=gnu11", "-O3", "-ffp-contract=off"],
+    libraries=["m"],
+    optional=True,
+)
+
 setup(
     name=NAME,
     version="0.1.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={NAME: ["py.typed"]},
+    ext_modules=[NATIVE],
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),

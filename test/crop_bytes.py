@@ -39,10 +39,13 @@ def make_roi(generator: np.random.Generator, width_px: int, height_px: int) -> R
     return Roi(center_px, float(size_px), float(generator.uniform(-np.pi, np.pi)))
 
 
-def crops() -> Iterator[Crop]:
-    """Make the same crops and letterboxes each time; each lasts until the next one of its size."""
+def crops(with_native: bool) -> Iterator[Crop]:
+    """Make the same crops and letterboxes each time; each lasts until the next one of its size.
+
+    `with_native`: by the compiled library, if there is one.
+    """
     generator = np.random.default_rng(2021)
-    cropper, *letterboxes = (Cropper(size) for size in (CROP_SIZE, *LETTERBOX_SIZES))
+    cropper, *letterboxes = (Cropper(size, with_native) for size in (CROP_SIZE, *LETTERBOX_SIZES))
     for size in IMAGE_SIZES:
         image = make_image(generator, *size)
         for _ in range(ROIS_PER_IMAGE):
@@ -51,10 +54,10 @@ def crops() -> Iterator[Crop]:
             yield letterbox.letterbox(image)
 
 
-def crop_hash() -> str:
+def crop_hash(with_native: bool = False) -> str:
     """Return the sha256 over the tensors of all crops."""
     digest = hashlib.sha256()
-    for crop in crops():
+    for crop in crops(with_native):
         digest.update(crop.tensor.tobytes())
     return digest.hexdigest()
 

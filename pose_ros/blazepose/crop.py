@@ -2,13 +2,15 @@
 
 MediaPipe samples 8-bit pixels with OpenCV 4's fixed-point bilinear warp (1/32 px), whose bytes
 changed in later OpenCV versions. Here the fixed-point maps are made in numpy and only sampled
-by OpenCV, so every version gives the bytes of OpenCV 4.11.
+by OpenCV, so every version gives the bytes of OpenCV 4.11. The compiled library, where there is
+one, gives the same bytes in less time.
 ref: ImageToTensorCalculator (image_to_tensor_utils.cc, image_to_tensor_converter_opencv.cc).
 """
 
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,6 +25,7 @@ from pose_ros.blazepose.datatypes import (
     size_of,
 )
 from pose_ros.blazepose.perspective import image_from_square
+from pose_ros.native.library import native_library
 
 _SUBPIXELS = 32
 _SUBPIXEL_BITS = 5
@@ -31,52 +34,49 @@ _BAND = 64
 _FAR_PX = 2**15 - 1
 MAX_SIDE_PX = _FAR_PX - 1
 """Largest side of an image that can be sampled. ref: cv::remap."""
-_UNIT_SCALE = np.float32(1 / 255)
-# scaled and shifted in one rounding, as OpenCV's convertTo does
-_SIGNED_VALUES = (np.arange(256) * float(np.float32(2 / 255)) - 1).astype(np.float32)
+# Levels of 8 bits become level * scale + offset: [0, 1], or [-1, 1] as OpenCV's convertTo does it.
+_UNIT = float(np.float32(1 / 255)), 0.0
+_SIGNED = float(np.float32(2 / 255)), -1.0
 
 
 class Cropper:
-    """Samples crops of one size.
+    """Samples crops of one size, by default with the compiled library if there is one.
 
     It keeps its buffers, so it serves one thread, and a crop's tensor lasts until the next crop.
     """
 
-    def __init__(self, input_size: int) -> None:
+    def __init__(self, input_size: int, with_native: bool = True) -> None:
         self._size = input_size
-        self._maps = _FixedPointMaps(input_size)
-        self._pixels = np.empty((input_size, input_size, 3), np.uint8)
-        self._planes = np.empty((3, input_size, input_size), np.uint8)
+        native = native_library() if with_native else None
+        self._sampler: Sampler = native or _NumpySampler(input_size)
         self._tensor = np.empty((1, 3, input_size, input_size), np.float32)
 
     def crop(self, image: ImageArray, rect: NormalizedRect) -> Crop:
         """Return a part of an RGB image (H, W, 3), in [0, 1]; the border is repeated outside."""
-        image_from_crop, padding = self._sample(image, rect, cv2.BORDER_REPLICATE)
-        np.multiply(self._planes, _UNIT_SCALE, out=self._tensor[0], dtype=np.float32)
-        return Crop(self._tensor, image_from_crop, rect, padding)
+        return self._crop(image, rect, is_black_outside=False, values=_UNIT)
 
     def letterbox(self, image: ImageArray) -> Crop:
         """Return the whole RGB image (H, W, 3), in [-1, 1], with black bars."""
         one, half = np.float32(1), np.float32(0.5)
         rect = NormalizedRect(half, half, one, one, np.float32(0))
-        image_from_crop, padding = self._sample(image, rect, cv2.BORDER_CONSTANT)
-        np.take(_SIGNED_VALUES, self._planes, out=self._tensor[0], mode="clip")
-        return Crop(self._tensor, image_from_crop, rect, padding)
+        return self._crop(image, rect, is_black_outside=True, values=_SIGNED)
 
-    def _sample(
-        self, image: ImageArray, rect: NormalizedRect, border: int
-    ) -> tuple[Float64Array, tuple[np.float32, np.float32]]:
-        """Fill the planes; return `image_from_crop` (2, 3) and the padding of the square."""
+    def _crop(
+        self,
+        image: ImageArray,
+        rect: NormalizedRect,
+        is_black_outside: bool,
+        values: tuple[float, float],
+    ) -> Crop:
         width, height = (np.float32(side) for side in size_of(image))
         center_px = (rect.x_center * width, rect.y_center * height)
         size_px, padding = _square(rect.width * width, rect.height * height)
         corners_px = _corners(center_px, size_px, rect.rotation_rad)
         # affine but for the float32 rounding of the corners, which moves samples by up to 1e-4 px
         projective = image_from_square(corners_px, self._size)
-        maps = self._maps.fill(projective, is_far=bool((abs(corners_px) > _FAR_PX).any()))
-        cv2.remap(image, *maps, cv2.INTER_LINEAR, dst=self._pixels, borderMode=border)
-        cv2.split(self._pixels, mv=tuple(self._planes))
-        return projective[:2] / projective[2, 2], padding
+        self._sampler.crop(image, projective, is_black_outside, values, self._tensor)
+        image_from_crop = projective[:2] / projective[2, 2]
+        return Crop(self._tensor, image_from_crop, rect, padding)
 
 
 def _square(
@@ -109,6 +109,48 @@ def _corners(
     return np.stack(corners).astype(np.float32)
 
 
+class Sampler(Protocol):
+    """Samples a square of an image into a tensor, as `NativeLibrary` does."""
+
+    def crop(
+        self,
+        image: ImageArray,
+        image_from_crop: Float64Array,
+        is_black_outside: bool,
+        values: tuple[float, float],
+        tensor: Float32Array,
+    ) -> None:
+        """Fill a tensor (1, 3, S, S) from an RGB image (H, W, 3) by a projective map (3, 3)."""
+
+
+class _NumpySampler:
+    """Samples with numpy and OpenCV; what it gives is the definition."""
+
+    def __init__(self, size: int) -> None:
+        self._maps = _FixedPointMaps(size)
+        self._pixels = np.empty((size, size, 3), np.uint8)
+        self._planes = np.empty((3, size, size), np.uint8)
+
+    def crop(
+        self,
+        image: ImageArray,
+        image_from_crop: Float64Array,
+        is_black_outside: bool,
+        values: tuple[float, float],
+        tensor: Float32Array,
+    ) -> None:
+        border = cv2.BORDER_CONSTANT if is_black_outside else cv2.BORDER_REPLICATE
+        maps = self._maps.fill(image_from_crop)
+        cv2.remap(image, *maps, cv2.INTER_LINEAR, dst=self._pixels, borderMode=border)
+        cv2.split(self._pixels, mv=tuple(self._planes))
+        scale, offset = values
+        if offset == 0:
+            np.multiply(self._planes, np.float32(scale), out=tensor[0], dtype=np.float32)
+        else:
+            table = (np.arange(256) * scale + offset).astype(np.float32)
+            np.take(table, self._planes, out=tensor[0], mode="clip")
+
+
 class _FixedPointMaps:
     """OpenCV's fixed-point maps of a square: whole pixels (S, S, 2), and the 1/32 px within them.
 
@@ -133,12 +175,13 @@ class _FixedPointMaps:
         self._table_index = np.empty((size, width), np.uint16)
 
     def fill(
-        self, image_from_crop: Float64Array, is_far: bool
+        self, image_from_crop: Float64Array
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]:
         """Return the maps of a projective transform (3, 3); they last until the next call.
 
-        `is_far`: some pixel lies beyond 16 bits; it is moved within them.
+        Pixels beyond 16 bits are moved within them.
         """
+        is_far = self._is_far(image_from_crop)
         along_x, along_y, origin = image_from_crop.T[:, :, None, None, None]
         rows = along_x * self._block_starts + along_y * self._rows + origin
         steps = along_x * self._within
@@ -148,6 +191,13 @@ class _FixedPointMaps:
             self._round_to_subpixels(is_far)
             self._split(self._pairs[band], self._table_index[band])
         return self._pairs[:, : self._size], self._table_index[:, : self._size]
+
+    def _is_far(self, image_from_crop: Float64Array) -> bool:
+        """Return whether some pixel lies beyond 16 bits."""
+        side = float(self._size)
+        corners = np.array([(0, 0, 1), (side, 0, 1), (0, side, 1), (side, side, 1)]).T
+        x, y, scale = image_from_crop @ corners
+        return not (np.maximum(abs(x), abs(y)) <= _FAR_PX * abs(scale)).all()
 
     def _round_to_subpixels(self, is_far: bool) -> None:
         """Divide the band's homogeneous coordinates; keep them in whole 1/32 px."""

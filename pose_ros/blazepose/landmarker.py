@@ -15,9 +15,11 @@ from pose_ros.blazepose.datatypes import Crop, CropLandmarks, Float32Array
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.inference import LoadNetwork, Network
 from pose_ros.blazepose.models import PoseModel
+from pose_ros.native.library import native_library
 
 _VALUES = 5
-_MIN_REFINE_CONFIDENCE = 0.5
+MIN_REFINE_CONFIDENCE = 0.5
+"""A window without such a confidence refines nothing. ref: min_confidence_to_refine."""
 
 
 class Landmarker:
@@ -32,6 +34,8 @@ class Landmarker:
         self._mask_outputs = {**self._outputs, "mask": (1, 1, size, size)}
         self._network = load_network(model.file, self._inputs, self._outputs)
         self._mask_network: Network | None = None
+        native = native_library()
+        self._refine = native.refine if native else refine
 
     def load_mask(self) -> Network:
         """Return the network that also has the mask; load it unless it is loaded.
@@ -65,7 +69,9 @@ class Landmarker:
         landmarks_px = landmarks[:, :3]
         if "heatmap" in values:
             heatmap, side = values["heatmap"][0, : self._count], self._model.input_size
-            landmarks_px = refine(landmarks_px, heatmap, self._kernel, side, network.sigmoid)
+            landmarks_px = self._refine(
+                landmarks_px, heatmap, self._kernel, side, network.sigmoid, MIN_REFINE_CONFIDENCE
+            )
         visibility, presence = network.sigmoid(landmarks[:, 3:].T)
         return CropLandmarks(
             landmarks_px=landmarks_px,
@@ -96,11 +102,12 @@ def refine(
     kernel: int,
     input_size: int,
     sigmoid: Callable[[Float32Array], Float32Array],
+    min_confidence: float,
 ) -> Float32Array:
     """Return landmarks (K, 3) whose x and y are the center of mass of the heatmap around them.
 
     `heatmap` (K, S, S) are logits, of which `sigmoid` makes confidences. A landmark stays where it
-    is if it lies outside the map, or if no cell of the window around it has a confidence of 0.5.
+    is if it lies outside the map, or if the window around it has no confidence of the minimum.
     ref: RefineLandmarksFromHeatmapCalculator
     """
     side = heatmap.shape[-1]
@@ -114,7 +121,7 @@ def refine(
     total = np.add.reduce(confidence, axis=0)
     weighted = np.add.reduce(confidence * columns_rows.astype(np.float32), axis=1)
     is_refined = ((cells >= 0) & (cells < side)).all(axis=0)
-    is_refined &= confidence.max(axis=0) >= _MIN_REFINE_CONFIDENCE
+    is_refined &= confidence.max(axis=0) >= min_confidence
     total[~is_refined] = 1
     center_px = weighted / np.float32(side) / total * np.float32(input_size)
     refined = landmarks_px.copy()

@@ -11,6 +11,7 @@ from rclpy.clock import Clock, ROSClock
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from pose_ros.native.library import native_library
 from pose_ros.runtime.clock import STEADY_CLOCK
 from pose_ros.runtime.diagnostics import Diagnostics, PeopleCounts, Status
 from pose_ros.runtime.overrides import unknown_parameters_warning
@@ -49,6 +50,7 @@ class NodeReport:
     def start(self, values: str) -> None:
         """Report with which parameters the node starts, and which of those given do not exist."""
         self.warnings.update("parameters", unknown_parameters_warning(self._node))
+        self._logger.info(f"native library: {native_state()}")
         self._logger.info(f"parameters that differ from their defaults: {values}")
 
     def reject(self, kind: str, reason: str) -> None:
@@ -99,6 +101,7 @@ class NodeReport:
         self.warnings.update("clock", clock_warning(clock))
         status, facts = self._health()
         name = self._node.get_fully_qualified_name()
+        facts = {**facts, "native library": native_state()}
         message = self.diagnostics.report(clock.now().to_msg(), name, status, facts)
         self._publisher.publish(message)
 
@@ -147,6 +150,11 @@ def node_status(warnings: ActiveWarnings, idle: str | None) -> Status | None:
     if texts:
         return DiagnosticStatus.WARN, "; ".join(texts if idle is None else [idle, *texts])
     return None if idle is None else (DiagnosticStatus.OK, idle)
+
+
+def native_state() -> str:
+    """Return whether the compiled parts of the pipeline are in use."""
+    return "in use" if native_library() else "not built, slower numpy code is in use"
 
 
 def image_age_ns(clock: Clock, stamp_ns: int) -> int | None:

@@ -22,7 +22,7 @@ from pose_ros.blazepose.datatypes import (
 )
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.inference import OnnxModel, Shapes
-from pose_ros.blazepose.landmarker import Landmarker, refine
+from pose_ros.blazepose.landmarker import MIN_REFINE_CONFIDENCE, Landmarker, refine
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.options import ModelOptions
 
@@ -173,7 +173,8 @@ def test_refinement_agrees_with_the_slow_one(kernel: int, seed: int, level: floa
     generator = np.random.default_rng(seed)
     heatmap = generator.normal(level, 2, (35, MAP_SIZE, MAP_SIZE)).astype(np.float32)
     landmarks_px = generator.uniform(-40, 296, (35, 3)).astype(np.float32)
-    refined = refine(landmarks_px, heatmap, kernel, INPUT_SIZE, SIGMOID)
+    options = kernel, INPUT_SIZE, SIGMOID, MIN_REFINE_CONFIDENCE
+    refined = refine(landmarks_px, heatmap, *options)
     expected = refine_slowly(landmarks_px, heatmap, kernel)
     assert np.abs(refined - np.array(expected)).max() <= REFINED_PX
 
@@ -186,7 +187,8 @@ def peak(column: int, row: int, logit: float) -> Float32Array:
 
 
 def refine_one(x: float, y: float, heatmap: Float32Array, kernel: int = 7) -> list[float]:
-    (refined,) = refine(np.array([(x, y, 5)], np.float32), heatmap, kernel, INPUT_SIZE, SIGMOID)
+    options = kernel, INPUT_SIZE, SIGMOID, MIN_REFINE_CONFIDENCE
+    (refined,) = refine(np.array([(x, y, 5)], np.float32), heatmap, *options)
     values: list[float] = refined.tolist()
     return values
 
@@ -225,6 +227,6 @@ def test_a_landmark_outside_the_map_stays(outside: tuple[float, float]) -> None:
 def test_refinement_does_not_change_its_input() -> None:
     landmarks_px, heatmap = np.full((1, 3), 100, np.float32), peak(26, 26, 4)
     before = landmarks_px.copy(), heatmap.copy()
-    refine(landmarks_px, heatmap, 7, INPUT_SIZE, SIGMOID)
+    refine(landmarks_px, heatmap, 7, INPUT_SIZE, SIGMOID, MIN_REFINE_CONFIDENCE)
     assert np.array_equal(landmarks_px, before[0])
     assert np.array_equal(heatmap, before[1])

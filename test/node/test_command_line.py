@@ -9,6 +9,7 @@ import pytest
 import running
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from pose_ros.native.library import native_library
 from pose_ros.parameters import parameter_specs
 
 
@@ -47,6 +48,15 @@ def test_debug_level_shows_a_line_of_each_processed_image() -> None:
         line = client.process.wait_for_line(f"{stamp.sec}{stamp.nanosec:09}")
         assert "[DEBUG]" in line
         assert "1 persons" in line
+
+
+def test_the_start_and_diagnostics_say_whether_compiled_code_is_in_use() -> None:
+    state = "in use" if native_library() else "not built, slower numpy code is in use"
+    with running.node_and_client() as client:
+        assert state in client.process.wait_for_line("native library")
+        status = client.status(lambda status: bool(status.values), "values")
+        values = {pair.key: pair.value for pair in status.values}
+        assert values["native library"] == state
 
 
 # Parameters of the command line or a file

@@ -1,0 +1,6 @@
+#include "native.h"
+
+int32_t pose_ros_interface(void)
+{
+    return 1;
+}
