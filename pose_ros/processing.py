@@ -23,7 +23,8 @@ from pose_ros.blazepose.topology import Topology
 from pose_ros.body.ages import Ages
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.depth import DepthImage
-from pose_ros.geometry.position import Position, PositionEstimator
+from pose_ros.geometry.located import Position
+from pose_ros.geometry.position import PositionEstimator
 from pose_ros.inputs.calibration import Calibration
 from pose_ros.inputs.headers import HeaderCheck
 from pose_ros.inputs.images import rgb_from_compressed, rgb_from_image
@@ -53,7 +54,7 @@ class FrameProcessor:
         self._tracker = PoseTracker(
             tracker_options(options), models_path(options), diagnostics.stage, first_person_id
         )
-        self._estimator = PositionEstimator(options)
+        self._estimator = PositionEstimator(options, MODELS[options.model].distance_factor)
         self._calibration, self._headers = Calibration(), HeaderCheck()
         self._value_range = ValueRange()
         self._options = options
@@ -101,7 +102,7 @@ class FrameProcessor:
     def configure(self, options: NodeOptions) -> None:
         """Change options between two frames; on PoseError nothing has changed."""
         self._tracker.configure(tracker_options(options))
-        self._estimator.configure(options)
+        self._estimator.configure(options, MODELS[options.model].distance_factor)
         if options.model != self._options.model:
             self._mask_problem = None
         self._options = options

@@ -11,6 +11,8 @@ _MIN_LANDMARKS = 6
 _SOLVE_STEPS = 6
 _INLIER_M = 0.1
 _MIN_SPREAD_RAD = 1e-3
+# Half of the buttock depth of adults. ref: ANSUR II (2012)
+_HIP_DEPTH_M = 0.1
 
 
 def body_origin(pose: Pose, rays: Float64Array) -> Float64Array | None:
@@ -40,3 +42,13 @@ def body_origin(pose: Pose, rays: Float64Array) -> Float64Array | None:
         misses_m = np.linalg.norm(across @ origin_m + offsets_m, axis=1)
         weights = visibility / (1 + (misses_m / _INLIER_M) ** 2) ** 2
     return origin_m if origin_m[2] > 0 else None
+
+
+def surface_z(origin_m: Float64Array, distance_factor: float) -> float:
+    """Return the z of the surface at the hips of an adult whose joints have this origin (3,).
+
+    The fit is `distance_factor` times too near, which a model's row says. Depth cameras see the
+    surface, and so do the distances that are taught by them or compared with them.
+    """
+    distance_m = float(np.linalg.norm(origin_m))
+    return float(origin_m[2]) * (distance_factor - _HIP_DEPTH_M / distance_m)

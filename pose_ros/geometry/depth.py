@@ -29,6 +29,8 @@ _MIN_FILLED = 0.2
 _NEAR_PART = 0.2
 _SURFACE_M = 0.1
 _AGREE_M = 0.15
+# Of a torso that is turned the model's left and right are off by more.
+_TORSO_AGREES_M = 0.25
 _MIN_REACHABLE = 3
 
 _TORSO = (23, 24, 11, 12)
@@ -157,7 +159,9 @@ def align_world_to_depth(measured_m: Float64Array, world_z_m: Float64Array) -> F
     if not agreements.any():
         return None
     body_m = np.median(bodies_m[agreements[agreements.sum(axis=1).argmax()]])
-    return np.where(np.abs(bodies_m - body_m) <= _AGREE_M, measured_m, body_m + world_z_m)
+    limits_m = np.full(len(bodies_m), _AGREE_M)
+    limits_m[list(_TORSO)] = _TORSO_AGREES_M
+    return np.where(np.abs(bodies_m - body_m) <= limits_m, measured_m, body_m + world_z_m)
 
 
 def keep_reachable(measured_m: Float64Array, rays: Float64Array) -> Float64Array | None:

@@ -23,10 +23,17 @@ class PositionOptions(Options):
     person_height_m: float = option(
         0.0,
         "Height of the people, if it is known: distances from world landmarks are then those of "
-        "people so tall. 0 means unknown: the model's own body is used, about 1.56 m tall, and "
-        "most adults seem too near. Not for upper_body.",
+        "people so tall. 0 means unknown: they are taken for adults of 1.70 m until depth or the "
+        "floor shows more. Not for upper_body.",
         minimum=0.0,
         maximum=2.5,
+    )
+    camera_height_m: float = option(
+        0.0,
+        "Height of a level camera above the floor, if it is known: where the feet stand shows how "
+        "far away people are. 0 means unknown.",
+        minimum=0.0,
+        maximum=20.0,
     )
     depth_min_m: float = option(
         0.1,

@@ -21,7 +21,7 @@ from pose_ros.blazepose.drawing import draw_poses
 from pose_ros.blazepose.topology import Topology
 from pose_ros.body.velocity import Motion
 from pose_ros.geometry.camera import Camera
-from pose_ros.geometry.position import Position
+from pose_ros.geometry.located import Position
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.transforms import rotation_matrix, transform_points
 

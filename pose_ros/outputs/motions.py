@@ -10,7 +10,7 @@ import numpy as np
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.body.orientation import facing_axes
 from pose_ros.body.velocity import Motion, Observation, moved
-from pose_ros.geometry.position import Position
+from pose_ros.geometry.located import Position
 from pose_ros.outputs.frame import Frame, Person
 
 

@@ -1,19 +1,16 @@
-"""How far away real people seem from the camera alone, beside what a depth camera measured.
+"""How far away real people seem, by each source, beside what a depth camera measured.
 
-`python test/geometry/real_people.py` prints the error of `position_source` world in % of the
-distance, for each person, model and size of the image, with the height unknown and known.
+`python test/geometry/real_people.py` prints errors in % of the distance, for each person, model
+and size of the image. people_truth.py has the truth and how it was measured.
 
-The truth of a person is the median distance of the measured points on the torso, compared with
-the z of the hips. Torsos were outlined by hand. Heights are those of the 99.9th percentile of a
-person's points above the floor, a plane fitted to the points within 2 cm (RANSAC, then least
-squares); where the floor is hidden, the height is unknown.
+Each person is tracked for some images, from a region of the size of an adult around the hips.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -23,107 +20,159 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import media
-from point_clouds import Cloud, cloud
 
-from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions
-from pose_ros.blazepose.datatypes import Poses, size_of
+from geometry.people_truth import FOCAL_PX, Person, Scene, scenes
+from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
+from pose_ros.blazepose.datatypes import ImageSize, Poses
+from pose_ros.blazepose.models import MODELS
 from pose_ros.geometry.camera import Camera
+from pose_ros.geometry.depth import DepthImage
+from pose_ros.geometry.floor import Floor
+from pose_ros.geometry.located import Position
 from pose_ros.geometry.options import PositionOptions
 from pose_ros.geometry.position import PositionEstimator
 
-FOCAL_PX = 525.0
 SCALES = (1.0, 0.75, 0.5)
-MODELS = ("lite", "full", "heavy")
-IMAGES = 60  # of the same picture, so that everybody is found
+NAMES = ("lite", "full", "heavy")
+SOURCES = ("depth", "unknown", "height", "floor", "taught")
+IMAGES = 10
 FRAME_NS = 33_333_333
+_REGION_M = 2.4
 
 
 @dataclass(frozen=True)
-class Person:
-    """Left, top, right and bottom of the torso in px, and the height if it was measured."""
+class Case:
+    """A person in one image as one model sees them."""
 
-    name: str
-    torso_px: tuple[int, int, int, int]
-    height_m: float = 0.0
+    person: Person
+    model: str
+    scale: float
+    pose: Pose
+    camera: Camera
+    depth: DepthImage
+    floor: Floor | None
 
-    def distance_m(self, measured: Cloud) -> float:
-        """Return the median distance of the torso."""
-        left, top, right, bottom = self.torso_px
-        return float(np.nanmedian(measured.points_m[top:bottom, left:right, 2]))
+    def position(self, source: str, taught_by: Case | None = None) -> Position | None:
+        """Return where a source finds the person; None if it cannot be used."""
+        height_m = self.person.height_m if source == "height" else 0.0
+        options = PositionOptions(person_height_m=height_m)
+        used = PositionEstimator(options, MODELS[self.model].distance_factor)
+        if source == "taught" and taught_by is not None:
+            taught_by.locate(used, 0, with_depth=True)
+        is_known = {
+            "height": height_m > 0,
+            "floor": self.floor is not None,
+            "taught": taught_by is not None,
+        }
+        if not is_known.get(source, True):
+            return None
+        found = self.locate(used, 1, source == "depth", source == "floor")
+        return None if source == "floor" and np.isnan(found.height_m) else found
 
-    def owns(self, hips_px: float) -> bool:
-        """Whether hips at this x are this person's."""
-        return self.torso_px[0] < hips_px < self.torso_px[2]
-
-
-CENTERS_PX = {"test": (320.0, 240.0), "five_people": (319.5, 239.5)}
-PEOPLE = {
-    "test": (Person("man", (310, 210, 390, 330)),),
-    "five_people": (
-        Person("green shirt", (40, 160, 125, 280), 1.79),
-        Person("blue shirt", (160, 170, 230, 255), 1.71),
-        Person("white shirt", (300, 170, 360, 270), 1.77),
-        Person("gray shirt", (385, 170, 455, 280), 1.73),
-        Person("black shirt", (490, 150, 590, 300), 1.79),
-    ),
-}
-
-
-def camera(name: str, scale: float, image: media.Image) -> Camera:
-    """Return the camera of a picture that was scaled; pixel centers are at whole numbers."""
-    x, y = ((center + 0.5) * scale - 0.5 for center in CENTERS_PX[name])
-    return Camera(size_of(image), FOCAL_PX * scale, FOCAL_PX * scale, x, y, True)
-
-
-def poses(image: media.Image, model: str) -> Poses:
-    """Return everybody who is found in an image that is shown for two seconds."""
-    tracker = PoseTracker(PoseTrackerOptions(model=model, max_persons=8))
-    for index in range(IMAGES):
-        found = tracker.track(image, (index + 1) * FRAME_NS)
-    return found
+    def locate(
+        self, used: PositionEstimator, image: int, with_depth: bool, with_floor: bool = False
+    ) -> Position:
+        """Return the position in an image that an estimator is given."""
+        depth = self.depth if with_depth else None
+        poses = Poses([self.pose], time_ns=(image + 1) * 10**9)
+        (position,) = used.estimate(poses, self.camera, depth, self.floor if with_floor else None)
+        return position
 
 
-def distance_m(pose: Pose, seen_by: Camera, height_m: float) -> float:
-    """Return the z of the hips from the camera alone."""
-    options = PositionOptions(position_source="world", person_height_m=height_m)
-    (position,) = PositionEstimator(options).estimate(Poses([pose]), seen_by, None)
-    return float(position.landmarks_m[[23, 24], 2].mean())
+def cases() -> Iterator[Case]:
+    """Yield all cases. MediaUnavailable if the images can't be had."""
+    for scene, model, scale in product(scenes().values(), NAMES, SCALES):
+        size = tuple(round(side * scale) for side in scene.measured.image.shape[1::-1])
+        image = cv2.resize(scene.measured.image, size, interpolation=cv2.INTER_AREA)
+        camera, depth = _camera(scene, scale, ImageSize(*size)), _depth(scene, size)
+        for person in scene.people:
+            tracker = PoseTracker(PoseTrackerOptions(model=model))
+            pose = _pose(tracker, np.ascontiguousarray(image, np.uint8), person, scale)
+            if pose is not None:
+                yield Case(person, model, scale, pose, camera, depth, scene.floor)
 
 
-def errors(name: str, model: str, scale: float) -> Iterator[tuple[Person, float, float]]:
-    """Yield the relative errors of each person found, with the height unknown and known."""
-    measured = cloud(name)
-    image = cv2.resize(measured.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    picture = np.ascontiguousarray(image, np.uint8)
-    seen_by = camera(name, scale, picture)
-    for pose, person in product(poses(picture, model), PEOPLE[name]):
-        if person.owns(pose.landmarks_px[[23, 24], 0].mean() / scale):
-            true_m = person.distance_m(measured)
-            unknown, known = (
-                distance_m(pose, seen_by, height_m) / true_m - 1
-                for height_m in (0.0, person.height_m)
-            )
-            yield person, unknown, known if person.height_m else np.nan
+def _camera(scene: Scene, scale: float, size: ImageSize) -> Camera:
+    """Return the camera of a scaled image; pixel centers are at whole numbers."""
+    x, y = ((center + 0.5) * scale - 0.5 for center in scene.center_px)
+    return Camera(size, FOCAL_PX * scale, FOCAL_PX * scale, x, y, True)
+
+
+def _depth(scene: Scene, size: tuple[int, ...]) -> DepthImage:
+    z_m = scene.measured.points_m[..., 2].astype(np.float32)
+    resized = cv2.resize(z_m, size, interpolation=cv2.INTER_NEAREST)
+    return DepthImage(np.asarray(resized, np.float32), 1.0)
+
+
+def _pose(tracker: PoseTracker, image: media.Image, person: Person, scale: float) -> Pose | None:
+    """Return the person as seen after some images; None if nobody or somebody else is."""
+    x, y = person.torso_px[:, 0].mean(), person.torso_px[:, 1].max()
+    roi = Roi(np.array((x, y)) * scale, _REGION_M * FOCAL_PX / person.z_m * scale, 0.0)
+    found: Poses = tracker.track(image, FRAME_NS, roi=roi)
+    for number in range(2, IMAGES):
+        found = tracker.track(image, number * FRAME_NS)
+    for pose in found:
+        left, right = person.torso_px[:, 0].min(), person.torso_px[:, 0].max()
+        if left < pose.landmarks_px[[23, 24], 0].mean() / scale < right:
+            return replace(pose, person_id=1)
+    return None
+
+
+@dataclass(frozen=True)
+class Row:
+    """Errors of one case by source, as parts of the distance; and the standard deviations."""
+
+    case: Case
+    errors: dict[str, float]
+    stds: dict[str, float]
+
+
+def rows() -> Iterator[Row]:
+    """Yield the errors of all cases; what is taught comes from the image in full size."""
+    full: dict[tuple[str, str], Case] = {}
+    for case in cases():
+        key = (case.person.name, case.model)
+        if case.scale == 1.0:
+            full[key] = case
+        teacher = full.get(key) if case.scale < 1 else None
+        errors, stds = {}, {}
+        for source in SOURCES:
+            position = case.position(source, teacher)
+            if position is not None:
+                distance_m = np.linalg.norm(position.pelvis_m)
+                errors[source] = float(position.pelvis_m[2]) / case.person.z_m - 1
+                stds[source] = position.distance_std_m / float(distance_m)
+        yield Row(case, errors, stds)
 
 
 def main() -> int:
     """Print the errors; 2 with the reason if the pictures can't be had."""
-    print("person        model  scale  height unknown  known", flush=True)
     found = []
+    print(f"{'person':<12} {'model':<6} scale" + "".join(f"{name:>9}" for name in SOURCES))
     try:
-        for name, model, scale in product(PEOPLE, MODELS, SCALES):
-            for person, unknown, known in errors(name, model, scale):
-                found.append((model, unknown, known))
-                print(f"{person.name:<13} {model:<6} {scale:<6} {unknown:>13.1%} {known:>7.1%}")
+        for row in rows():
+            found.append(row)
+            texts = [_percent(row.errors.get(name)) for name in SOURCES]
+            case = row.case
+            print(f"{case.person.name:<12} {case.model:<6} {case.scale:<5}" + "".join(texts))
     except media.MediaUnavailable as error:
         print(f"real_people: {error}", file=sys.stderr)
         return 2
-    for model in MODELS:
-        rows = np.array([row[1:] for row in found if row[0] == model])
-        middle, largest = np.nanmedian(rows, axis=0), np.nanmax(np.abs(rows), axis=0)
-        print(f"{model:<6} median, largest: unknown {middle[0]:.1%}, {largest[0]:.1%};", end=" ")
-        print(f"known {middle[1]:.1%}, {largest[1]:.1%}")
+    print("\nsource   model  cases   median  largest   stated  within 2")
+    for source, model in product(SOURCES, NAMES):
+        part = [row for row in found if row.case.model == model and source in row.errors]
+        errors = np.array([row.errors[source] for row in part])
+        stds = np.array([row.stds[source] for row in part])
+        print(
+            f"{source:<8} {model:<6} {len(part):>5} {np.median(errors):>8.1%} "
+            f"{np.abs(errors).max():>8.1%} {stds.max():>8.1%} "
+            f"{np.mean(np.abs(errors) <= 2 * stds):>6.0%}"
+        )
     return 0
+
+
+def _percent(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.1%'):>9}"
 
 
 if __name__ == "__main__":

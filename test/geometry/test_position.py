@@ -16,10 +16,11 @@ from synthetic_body import VISIBLE, Scene, observe, pose_of
 
 from pose_ros.blazepose.datatypes import Float64Array, Pose, Poses
 from pose_ros.blazepose.errors import ImageError, OptionError
-from pose_ros.geometry.body_origin import body_origin
+from pose_ros.geometry.body_origin import body_origin, surface_z
 from pose_ros.geometry.depth import MIN_VISIBILITY, DepthImage
+from pose_ros.geometry.located import Position
 from pose_ros.geometry.options import PositionOptions
-from pose_ros.geometry.position import Position, PositionEstimator
+from pose_ros.geometry.position import PositionEstimator
 
 MEDIAN_M, P95_M = 0.02, 0.06
 OF_DISTANCE = 0.03
@@ -27,6 +28,7 @@ EXACT_PX = 0.01
 FRAME_NS = 33_333_000
 
 DEPTH_TYPES = pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+BODY_M = 1.72
 # Standing, turned by 50 degrees, seen through a plumb-bob lens from 1.75 m.
 NEAR = 21
 
@@ -36,7 +38,8 @@ def random() -> np.random.Generator:
 
 
 def estimator(source: str = "auto") -> PositionEstimator:
-    return PositionEstimator(PositionOptions(position_source=source))
+    """One who knows how tall the body is; that is what other tests are about."""
+    return PositionEstimator(PositionOptions(position_source=source, person_height_m=BODY_M))
 
 
 def locate(scene: Scene, pose: Pose, depth: DepthImage | None, source: str = "auto") -> Position:
@@ -348,8 +351,9 @@ def test_what_is_unknown_of_the_pelvis_is_nan() -> None:
     nowhere = locate(scene, pose, None, "none")
     assert np.isnan(nowhere.pelvis_m).all()
     assert np.isnan(nowhere.pelvis_covariance_m2).all()
-    assert np.isnan((nowhere.distance_std_m, nowhere.distance_noise_m, nowhere.height_m)).all()
-    assert np.isnan(locate(scene, pose, None).height_m)
+    assert np.isnan((nowhere.distance_std_m, nowhere.distance_noise_m)).all()
+    (adult,) = PositionEstimator(PositionOptions()).estimate(Poses([pose]), scene.camera, None)
+    assert np.isnan(adult.height_m)
 
 
 def test_without_hips_there_is_no_pelvis() -> None:
@@ -411,7 +415,10 @@ def test_whatever_comes_in_what_comes_out_is_honest(
 def clip(
     frames: int, speed_m_s: float = 0.0, world_noise_m: float = 0.02, person_id: int = 1
 ) -> tuple[list[Pose], Float64Array]:
-    """Return poses of a person who stands at 3 m or walks away, and the true distances."""
+    """Return poses of a person who stands at 3 m or walks away, and the true distances.
+
+    Those are of the surface at the hips, as depth would show it.
+    """
     start, rng = synthetic_body.all_scenes()[2], random()
     poses, distances_m = [], []
     for frame in range(frames):
@@ -421,7 +428,7 @@ def clip(
             start, joints_m=joints_m, pixels=start.camera.project(joints_m)
         )
         poses.append(pose_of(moved, rng, world_noise_m=world_noise_m, person_id=person_id))
-        distances_m.append(moved.mid_hip_m[2])
+        distances_m.append(surface_z(moved.mid_hip_m, 1.0))
     return poses, np.array(distances_m)
 
 
@@ -462,7 +469,7 @@ def test_options_change_without_losing_the_person() -> None:
     poses, _ = clip(40)
     used = estimator()
     follow(used, poses[:20])
-    used.configure(PositionOptions(depth_max_m=5.0))
+    used.configure(PositionOptions(depth_max_m=5.0, person_height_m=BODY_M))
     found_m = follow(used, poses[20:], 20 * FRAME_NS)
     np.testing.assert_array_equal(found_m, follow(estimator(), poses)[20:])
     used.configure(PositionOptions(position_source="none"))

@@ -8,8 +8,9 @@ import synthetic_body
 from synthetic_body import Scene, pose_of
 
 from pose_ros.blazepose.datatypes import Float32Array, Poses
+from pose_ros.geometry.located import Position
 from pose_ros.geometry.options import PositionOptions
-from pose_ros.geometry.position import Position, PositionEstimator
+from pose_ros.geometry.position import PositionEstimator
 from pose_ros.geometry.stature import stature_m
 
 SCENES = synthetic_body.all_scenes()
@@ -41,15 +42,22 @@ def test_a_body_twice_as_large_is_twice_as_tall(size: float) -> None:
 
 
 @SIZES
-def test_people_whose_height_is_known_are_where_they_are(size: float) -> None:
+def test_people_are_as_far_away_as_their_height_says_whatever_the_models_body(size: float) -> None:
+    """Without it they are adults of 1.70 m; all distances are in proportion."""
     height_m = stature_m(body_m(SCENES[0]))
     for scene in SCENES:
-        right = located(scene, size=1.0).landmarks_m
-        known = located(scene, size, height_m=height_m).landmarks_m
-        np.testing.assert_allclose(known, right, rtol=0.01)
-        assert located(scene, size, height_m=height_m).height_m == height_m
-        unknown = located(scene, size).landmarks_m
-        np.testing.assert_allclose(unknown, size * right, rtol=0.01)
+        right = located(scene, size=1.0, height_m=height_m)
+        known = located(scene, size, height_m=height_m)
+        np.testing.assert_allclose(known.landmarks_m, right.landmarks_m, rtol=1e-4)
+        assert known.height_m == pytest.approx(height_m)
+        unknown = located(scene, size)
+        in_proportion_m = right.landmarks_m * 1.7 / height_m
+        np.testing.assert_allclose(unknown.landmarks_m, in_proportion_m, rtol=0.01)
+        assert np.isnan(unknown.height_m)
+        of_known, of_unknown = (
+            one.distance_std_m / np.linalg.norm(one.pelvis_m) for one in (known, unknown)
+        )
+        assert of_known < of_unknown < 0.15
 
 
 def test_a_known_height_gives_the_upper_body_no_position() -> None:

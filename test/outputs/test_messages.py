@@ -27,7 +27,7 @@ from pose_ros.blazepose.drawing import draw_poses
 from pose_ros.blazepose.option_fields import option_specs
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.geometry.camera import Camera
-from pose_ros.geometry.position import Position
+from pose_ros.geometry.located import Position
 from pose_ros.inputs.images import rgb_from_compressed, rgb_from_image
 from pose_ros.outputs.clouds import landmarks
 from pose_ros.outputs.frame import Frame, Person

@@ -17,7 +17,7 @@ from outputs.test_messages import HEADER, frame, pose
 from pose_ros.blazepose.datatypes import Poses
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.client import PERSON_DTYPE, People, people_from_msg
-from pose_ros.geometry.position import Position
+from pose_ros.geometry.located import Position
 from pose_ros.outputs.clouds import people
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.motions import Motions

@@ -1,0 +1,73 @@
+"""How tall a person is by where their feet stand on a floor of known position."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_ros.blazepose.datatypes import Float64Array, ImageSize, Pose, freeze
+from pose_ros.geometry.depth import MIN_VISIBILITY
+from pose_ros.geometry.heights import ADULT_M, FIT_STD, Height
+
+_LEVEL_STD_RAD = math.radians(2.0)
+_FRAME_STD_RAD = math.radians(0.5)
+# Ankles of adults with shoes are so high above the floor; a step or a carpet changes that.
+_ANKLE_M, _FLOOR_STD_M = 0.07, 0.04
+_ANKLES, _HIPS = [27, 28], [23, 24]
+# Hips of adults who sit are higher above their ankles than this; the hips of who lies are not.
+_MIN_HIP_M = 0.3
+_MARGIN_OF_IMAGE = 0.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Floor:
+    """A plane: its unit normal (3,), upward, in the camera's optical frame, and how far below
+    the camera it is. `tilt_std_rad` is the standard deviation of the normal's direction.
+    """
+
+    normal: Float64Array
+    camera_height_m: float
+    tilt_std_rad: float = _FRAME_STD_RAD
+
+    def __post_init__(self) -> None:
+        freeze(self, "normal", (3,), np.float64)
+
+    @classmethod
+    def level(cls, camera_height_m: float) -> Floor:
+        """Return the floor below a camera that looks straight ahead, as far as one can tell."""
+        return cls(np.array((0.0, -1.0, 0.0)), camera_height_m, _LEVEL_STD_RAD)
+
+
+def height_on_floor(
+    adult: Pose, origin_m: Float64Array, image_size: ImageSize, floor: Floor
+) -> Height | None:
+    """Return the height of a person whose lower ankle is just above the floor.
+
+    `adult` is their pose with a metric body of ADULT_M, and `origin_m` (3,) where that appears as
+    large. None if the ankles are not both in the image and visible, if the person seems to lie or
+    if the feet are not below the camera.
+    """
+    assert adult.world_landmarks_m is not None
+    body_m = adult.world_landmarks_m.astype(np.float64)
+    above_m = body_m @ floor.normal
+    low = min(_ANKLES, key=lambda ankle: above_m[ankle])
+    ankle_m = origin_m + body_m[low]
+    below_m = float(-floor.normal @ ankle_m)
+    is_upright = above_m[_HIPS].mean() - above_m[low] >= _MIN_HIP_M
+    if not (_are_seen(adult, image_size) and is_upright and below_m > 0):
+        return None
+    scale = floor.camera_height_m / (below_m + _ANKLE_M)
+    across_m = math.sqrt(max(float(ankle_m @ ankle_m) - below_m**2, 0.0))
+    tilt_std = floor.tilt_std_rad * across_m / below_m
+    std = math.hypot(FIT_STD, tilt_std, _FLOOR_STD_M / floor.camera_height_m)
+    return Height(ADULT_M * scale, std)
+
+
+def _are_seen(pose: Pose, image_size: ImageSize) -> bool:
+    """Return whether both ankles are visible and not at the edge of the image."""
+    points_px, size_px = pose.landmarks_px[_ANKLES, :2], np.array(image_size)
+    margin_px = _MARGIN_OF_IMAGE * size_px
+    is_inside = (points_px >= margin_px).all() and (points_px < size_px - margin_px).all()
+    return bool(is_inside and (pose.visibility[_ANKLES] >= MIN_VISIBILITY).all())
