@@ -17,7 +17,7 @@ help:
 	@echo "make soak     run the node for ten minutes with failing cameras; report in out/"
 	@echo "make golden   make the reference figures again from MediaPipe itself"
 	@echo "make docs     write docs/parameters.md again from the options"
-	@echo "make pictures make the moving picture of the README again from a run of the demo"
+	@echo "make pictures make the moving pictures of the documents again from real runs"
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
 setup: $(VENV)/.ready
@@ -62,6 +62,7 @@ docs: setup
 
 pictures: setup
 	$(BIN)/python test/project/moving_picture.py
+	PYTHONPATH=.:test $(BIN)/python -m following.moving_picture
 
 golden: setup
 	$(BIN)/python test/reference/make.py

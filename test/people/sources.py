@@ -87,10 +87,10 @@ def cutouts(name: str) -> Cutouts:
     """
     source = SOURCES[name]
     recipe = source, SIZE_PX, HEIGHT_PX, tuple(GROUND_PX), _BACKGROUND, _PERSON
-    return Cutouts(**stored_arrays(name, recipe, lambda: _cut_out(source)))
+    return Cutouts(**stored_arrays(name, recipe, lambda: cut_out(source)))
 
 
-def _cut_out(source: Source) -> Arrays:
+def cut_out(source: Source) -> Arrays:
     """Track the person, then move and scale every image by what all the poses say."""
     tracked = list(_track(source))
     poses = [pose for _, pose in tracked]
