@@ -1,4 +1,4 @@
-"""Where the person of a real video is in space, as the node publishes it; `main` plots it.
+"""Where the people of a real video are in space, as the node publishes it; `main` plots it.
 
 The video was taken by a camera that nobody calibrated, so a field of view is assumed: distances
 are right up to one common factor, their course is what can be judged.
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import running
 from running import Process
+from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.blazepose.topology import FULL_BODY
@@ -24,12 +25,16 @@ from pose_ros.client import landmarks_from_msg
 from pose_ros.runtime.clock import stamp_to_ns
 
 HFOV_DEG = 60.0
+MAX_STEP_S = 0.5  # a busy machine does not process every frame
 HIPS = [FULL_BODY.names.index(name) for name in ("left_hip", "right_hip")]
 SHOULDERS = [FULL_BODY.names.index(name) for name in ("left_shoulder", "right_shoulder")]
 
 
 class Trajectory(NamedTuple):
-    """What the node published for a video: times (T,), landmarks (T, N, 3), ids (T,), markers."""
+    """What the node published for a video.
+
+    Of R rows, by person and time: times (R,), landmarks (R, N, 3), ids (R,). And all markers.
+    """
 
     times_s: npt.NDArray[np.float64]
     landmarks_m: npt.NDArray[np.float64]
@@ -38,7 +43,7 @@ class Trajectory(NamedTuple):
 
     @property
     def hips_m(self) -> npt.NDArray[np.float64]:
-        """The middle of the hips (T, 3)."""
+        """The middle of the hips (R, 3)."""
         return np.asarray(self.landmarks_m[:, HIPS].mean(axis=1))
 
     @property
@@ -46,14 +51,15 @@ class Trajectory(NamedTuple):
         """Speeds (n,) of the hips between neighbouring frames that show the same person."""
         steps_m = np.linalg.norm(np.diff(self.hips_m, axis=0), axis=1)
         steps_s, is_same = np.diff(self.times_s), np.diff(self.person_ids) == 0
-        is_used = is_same & np.isfinite(steps_m) & (steps_s < 0.1)
+        is_used = is_same & np.isfinite(steps_m) & (steps_s < MAX_STEP_S)
         return np.asarray(steps_m[is_used] / steps_s[is_used])
 
 
-def record(video: str = "sports2d_demo", model: str = "full") -> Trajectory:
+def record(video: str = "sports2d_demo", model: str = "full", max_persons: int = 1) -> Trajectory:
     """Play a video to the node, and return the people that it publishes."""
     options = ("--hfov-deg", str(HFOV_DEG), "--wait-for-subscriber", "10", "--frame-id", "camera")
-    arguments = running.parameters(model=model, position_source="world")
+    options_of_node = {"model": model, "position_source": "world", "max_persons": max_persons}
+    arguments = running.parameters(**options_of_node)
     with running.node_and_client(*arguments) as client, tempfile.TemporaryDirectory() as folder:
         client.listen("landmarks", "markers")
         clouds = client.subscribe("landmarks")
@@ -69,24 +75,34 @@ def record(video: str = "sports2d_demo", model: str = "full") -> Trajectory:
             client.until(lambda: not source.is_running, "the end of the video", 60.0)
         finally:
             source.kill()
-        people = [(cloud, landmarks_from_msg(cloud)) for cloud in clouds if cloud.height]
-    return Trajectory(
-        np.array([stamp_to_ns(cloud.header.stamp) for cloud, _ in people]) * 1e-9,
-        np.array([item.xyz[0] for _, item in people], np.float64),
-        np.array([item.person_id[0] for _, item in people], np.int64),
-        list(markers),
-    )
+        rows = sorted(
+            (row for cloud in clouds for row in rows_of(cloud)), key=lambda row: (row[0], row[1])
+        )
+    person_ids, stamps_ns, landmarks_m = map(np.array, zip(*rows, strict=True))
+    return Trajectory(stamps_ns * 1e-9, landmarks_m.astype(np.float64), person_ids, list(markers))
+
+
+def rows_of(cloud: PointCloud2) -> list[tuple[int, int, npt.NDArray[np.float32]]]:
+    """Return the id, the stamp and the landmarks (N, 3) of each person of a message."""
+    people, stamp_ns = landmarks_from_msg(cloud), stamp_to_ns(cloud.header.stamp)
+    return [
+        (int(person_id), stamp_ns, xyz_m)
+        for person_id, xyz_m in zip(people.person_id, people.xyz, strict=True)
+    ]
 
 
 def plot(trajectory: Trajectory, file: Path) -> None:
-    """Draw the course of hips and shoulders over time, and hips and head from above."""
+    """Draw the course of hips and shoulders over time, and the hips from above, with the ids."""
     from matplotlib import pyplot
 
-    times_s = trajectory.times_s - trajectory.times_s[0]
+    times_s = trajectory.times_s - trajectory.times_s.min()
     figure, (over_time, above) = pyplot.subplots(1, 2, figsize=(10, 4), width_ratios=(2, 1))
     shoulders_m = trajectory.landmarks_m[:, SHOULDERS].mean(axis=1)
     for person_id in np.unique(trajectory.person_ids):
         is_person = trajectory.person_ids == person_id
+        x_m, _, z_m = trajectory.hips_m[is_person].T
+        above.text(x_m[0], z_m[0], str(person_id))
+        over_time.text(times_s[is_person][0], z_m[0], str(person_id))
         for axis in range(3):
             for points_m, style in ((trajectory.hips_m, "-"), (shoulders_m, ":")):
                 course_m = points_m[is_person, axis]
@@ -96,7 +112,7 @@ def plot(trajectory: Trajectory, file: Path) -> None:
     over_time.set(xlabel="time [s]", ylabel="mid-hip (dotted: mid-shoulder) [m]")
     over_time.legend()
     above.scatter(*trajectory.hips_m[:, (0, 2)].T, s=6, c=times_s)
-    above.set(xlabel="x [m]", ylabel="z [m]", title="mid-hip from above, by time")
+    above.set(xlabel="x [m]", ylabel="z [m]", title="mid-hip from above, with ids")
     above.axis("equal")
     figure.tight_layout()
     figure.savefig(file, dpi=100)
@@ -107,9 +123,9 @@ def figures(trajectory: Trajectory) -> dict[str, Any]:
     speeds_m_s, z_m = trajectory.speeds_m_s, trajectory.hips_m[:, 2]
     known = np.isfinite(trajectory.landmarks_m).all(axis=2)
     return {
-        "frames with a person": len(trajectory.times_s),
+        "frames with a person": len(set(trajectory.times_s.tolist())),
         "people": len(set(trajectory.person_ids.tolist())),
-        "frames with a position": int(np.isfinite(z_m).sum()),
+        "rows with a position": int(np.isfinite(z_m).sum()),
         "landmarks that are known": round(float(known.mean()), 4),
         "hips' z m, smallest and largest": np.round([np.nanmin(z_m), np.nanmax(z_m)], 2).tolist(),
         "hips' speed m/s, median": round(float(np.median(speeds_m_s)), 2),
@@ -122,9 +138,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--video", default="sports2d_demo")
     parser.add_argument("--model", default="full")
+    parser.add_argument("--max-persons", type=int, default=1)
     parser.add_argument("--plot", type=Path, required=True)
     options = parser.parse_args()
-    trajectory = record(options.video, options.model)
+    trajectory = record(options.video, options.model, options.max_persons)
     for name, value in figures(trajectory).items():
         print(f"{name}: {value}")
     plot(trajectory, options.plot)
