@@ -17,6 +17,7 @@ from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.option_fields import option_specs
 from pose_ros.runtime.package_paths import share_path
+from pose_ros.tools.arguments import PERSON_DETECTOR
 from pose_ros.tools.command import interruptible, print_error, run_command
 from pose_ros.tools.frames import ImageFiles, open_frames
 from pose_ros.tools.image_files import ImageFile, VideoFile
@@ -32,6 +33,7 @@ ResultT = TypeVar("ResultT")
 _NAME = "annotate"
 _OPTIONS = (
     "model",
+    "person_detector",
     "min_detection_confidence",
     "min_tracking_confidence",
     "smooth_landmarks",
@@ -174,6 +176,8 @@ def _parser() -> argparse.ArgumentParser:
             settings["action"] = argparse.BooleanOptionalAction
         else:
             settings.update(type=type(default), choices=specs[name].choices)
+        if name == "person_detector":
+            settings.update(PERSON_DETECTOR)
         parser.add_argument(f"--{name.replace('_', '-')}", **settings)
     return parser
 

@@ -1,8 +1,20 @@
-"""Types of command line arguments that tools share: each checks the range and names the value."""
+"""Command line arguments that tools share; their types check the range and name the value."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+from pose_ros.blazepose.option_fields import option_specs
+from pose_ros.blazepose.options import PoseTrackerOptions
+
+_DETECTORS = option_specs(PoseTrackerOptions)["person_detector"]
+PERSON_DETECTOR: dict[str, Any] = {
+    "choices": tuple(name for name in _DETECTORS.choices or () if name != "topic"),
+    "default": PoseTrackerOptions().person_detector,
+    "help": "What finds people; movenet finds more of several. default: %(default)s",
+}
+"""Settings of `--person-detector`. Boxes from another detector come to the node only."""
 
 
 def positive_count(text: str) -> int:

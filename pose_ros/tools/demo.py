@@ -20,7 +20,7 @@ from pose_ros.blazepose import PoseError, PoseTrackerOptions
 from pose_ros.blazepose.models import MODELS
 from pose_ros.runtime import run
 from pose_ros.runtime.package_paths import share_path
-from pose_ros.tools.arguments import positive_count, positive_number
+from pose_ros.tools.arguments import PERSON_DETECTOR, positive_count, positive_number
 from pose_ros.tools.children import Child, isolate
 from pose_ros.tools.command import print_error, run_command
 from pose_ros.tools.demo_summary import NAME, RESULTS, Summary, report
@@ -82,7 +82,8 @@ class Demo:
         """Start one after the other, each when the others know each other."""
         model = ("-p", f"model:={self._options.model}")
         persons = ("-p", f"max_persons:={self._options.max_persons}")
-        self._start("pose_ros.node", "--ros-args", *model, *persons)
+        detector = ("-p", f"person_detector:={self._options.person_detector}")
+        self._start("pose_ros.node", "--ros-args", *model, *persons, *detector)
         if not self._spin_until(self._recorder.is_connected, _START_S):
             raise DemoError(f"the node did not start within {_START_S:g} s")
         self._spin_until(lambda: False, _DISCOVERY_S)
@@ -183,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-persons", type=positive_count, default=1, metavar="N", help="default: 1"
     )
+    parser.add_argument("--person-detector", **PERSON_DETECTOR)
     parser.add_argument(
         "--frames", type=positive_count, metavar="N", help="play the first N frames only"
     )

@@ -90,12 +90,16 @@ def test_options_reach_the_tracker(image: Path, tmp_path: Path) -> None:
     assert rows(out / "somebody_landmarks.csv") == []
 
 
-@pytest.mark.parametrize("max_persons", [1, 2])
-def test_as_many_people_are_found_as_are_asked_for(max_persons: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("max_persons", "detector"), [(1, "blazepose"), (2, "blazepose"), (2, "movenet")]
+)
+def test_as_many_people_are_found_as_are_asked_for(
+    max_persons: int, detector: str, tmp_path: Path
+) -> None:
     rgb, path = running.person()[0], tmp_path / "two.png"
     cv2.imwrite(str(path), np.hstack((rgb, rgb[:, ::-1]))[..., ::-1])
     arguments = ["--model", "lite", "--max-persons", str(max_persons), "--out", str(tmp_path)]
-    assert main([str(path), *arguments]) == 0
+    assert main([str(path), *arguments, "--person-detector", detector]) == 0
     found = {int(row["person_id"]) for row in rows(tmp_path / "two_landmarks.csv")}
     assert found == set(range(1, max_persons + 1))
 
@@ -172,6 +176,12 @@ def test_option_out_of_range_is_reported(capsys: pytest.CaptureFixture[str]) -> 
     error = capsys.readouterr().err
     assert "min_detection_confidence" in error
     assert "2.0" in error
+
+
+def test_boxes_of_another_detector_do_not_come_here(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["x.png", "--person-detector", "topic"])
+    assert "movenet" in capsys.readouterr().err
 
 
 def test_it_needs_no_ros(image: Path, tmp_path: Path) -> None:
