@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import running
 from builtin_interfaces.msg import Time
+from detections import Found
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from rclpy.parameter import Parameter
@@ -292,6 +293,32 @@ def camera_infos(draw: Draw) -> CameraInfo:
             do_rectify=draw(st.booleans()),
         ),
     )
+
+
+# Detections
+
+_classes = st.one_of(st.just("person"), st.just("person"), odd_text)
+_somewhere, _sizes = st.floats(0, 150), st.floats(5, 200)
+
+
+@st.composite
+def _detection(draw: Draw) -> Found:
+    """A box somewhere about the image, of which a number may be any."""
+    values = [*(draw(_somewhere) for _ in range(2)), *(draw(_sizes) for _ in range(2)), 0.9, 0.0]
+    if draw(st.sampled_from((False, False, False, False, True))):
+        values[draw(st.integers(0, 5))] = draw(odd_numbers)
+    x, y, width, height, score, theta = values
+    return Found(x, y, width, height, score, draw(_classes), theta)
+
+
+@st.composite
+def detections(draw: Draw) -> list[Found]:
+    """What another detector finds in one image: nobody, some boxes, or a thousand."""
+    some = draw(st.lists(_detection(), max_size=5))
+    many = draw(st.sampled_from((1, 1, 1, 1, 1000)))
+    return [one._replace(x=one.x + 7 * index % 150) for index in range(many) for one in some][
+        :1000
+    ]
 
 
 # Parameters

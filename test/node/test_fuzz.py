@@ -24,7 +24,9 @@ import numpy as np
 import pytest
 import rclpy
 import running
+from detections import Found
 from hypothesis import strategies as st
+from inputs.test_boxes import detection, read
 from rclpy.exceptions import ParameterNotDeclaredException
 from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
@@ -235,6 +237,27 @@ def test_every_message_is_processed_or_rejected_with_a_reason(
     assert tally.sent == fuzz_messages
     assert min(tally.processed, tally.persons, tally.rejected.total()) > fuzz_messages / 40
     assert tally.grown_mib < MAX_GROWTH_MIB
+
+
+def test_people_are_looked_for_in_boxes_of_any_kind(fuzz_seed: int) -> None:
+    options = NodeOptions(model="lite", person_detector="topic", detection_class="", max_persons=4)
+    processor, outcomes = FrameProcessor(options, Diagnostics()), Counter[bool]()
+    (person,) = running.person()
+
+    def look(found: list[Found]) -> None:
+        image = running.image(person)
+        boxes = read(*(detection(*one[:4], one.theta) for one in found), detection_class="")
+        in_image = boxes.in_image(size_of(person))
+        frame = processor.track(image, None, find_boxes=lambda *_: in_image)
+        assert len(frame.people) <= 4
+        assert np.isfinite([one.pose.landmarks_px for one in frame.people]).all()
+        problem = boxes.problem(size_of(person))
+        outcomes[problem is None] += 1
+        if problem is not None:
+            fuzzing.assert_is_one_line(problem)
+
+    fuzzing.draw_each(300, fuzz_seed, look, fuzzing.detections())
+    assert min(outcomes.values()) > 20
 
 
 def test_a_burst_is_processed_or_is_dropped_and_the_worker_lives(fuzz_seed: int) -> None:

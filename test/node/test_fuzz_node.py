@@ -8,7 +8,8 @@ from typing import Any
 import fuzzing
 import pytest
 import running
-from diagnostic_msgs.msg import DiagnosticStatus
+from detections import STAND_IN, Found, stand_in
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
 from running import Client, Message
@@ -17,6 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.tracker import check_image
 from pose_ros.inputs.images import rgb_from_compressed, rgb_from_image
+from pose_ros.runtime.clock import stamp_to_ns
 
 MESSAGES = 150
 TURN_S = 0.03
@@ -94,6 +96,38 @@ def test_each_message_is_processed_or_counted_as_rejected(
     assert client.landmarks(make_good(PERSON)).points.shape == (1, 25)
     assert client.process.lines("bad image: ")
     assert not client.process.lines("internal error")
+
+
+def test_detections_of_any_kind_do_not_keep_the_node_from_processing(
+    monkeypatch: pytest.MonkeyPatch, fuzz_seed: int
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(STAND_IN))
+    several = running.parameters(model="lite", person_detector="topic", max_persons=3)
+    nowhere = Found(float("nan"), 0, 10, 10)
+    strange = drawn(st.tuples(fuzzing.detections(), st.integers(-5, 5), st.booleans()), fuzz_seed)
+    with running.node_and_client(*several, *running.parameters(qos_depth=10)) as client:
+        publisher = client.node.create_publisher(DiagnosticArray, "detections", 10)
+        client.listen("landmarks")
+        client.until(publisher.get_subscription_count, "the subscription to detections")
+
+        def people(found: list[Found], late_ns: int = 0, frame_id: str = "") -> int:
+            message = running.image(PERSON)
+            stamp_ns = stamp_to_ns(message.header.stamp) + late_ns
+            publisher.publish(stand_in(*found, stamp_ns=stamp_ns, frame_id=frame_id))
+            return len(client.landmarks(message).points)
+
+        for found, late, is_other in strange:
+            assert people(found, late * 10**8, "another" if is_other else "") <= 3
+        client.until(
+            lambda: people([nowhere]) >= 0 and client.process.lines("cannot be used"),
+            "a report of boxes",
+        )
+        assert len(client.process.lines("cannot be used")) < MESSAGES / 10
+        assert not client.process.lines("internal error")
+        client.reset()
+        height, width = PERSON.shape[:2]
+        whole = Found(width / 2, height / 2, 0.6 * width, height)
+        client.until(lambda: people([whole]) == 1, "the person in a box")
 
 
 def damaged_payloads(good: bytes) -> st.SearchStrategy[bytes]:
