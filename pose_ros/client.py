@@ -85,7 +85,7 @@ class Landmarks:
 
     @property
     def held_ms(self) -> npt.NDArray[np.uint16]:
-        """Times (P,) since the people were last tracked, in ms; 0 while they are."""
+        """How old the rows are (P,): ms since the people were last seen; 0 if in this image."""
         return self.points["held_ms"][:, 0]
 
 

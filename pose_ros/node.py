@@ -173,7 +173,11 @@ class PoseNode(ManagedNode):
             active.processor.reset()
         inputs = active.inputs
         frame = active.processor.track(
-            message, inputs.camera.camera_info, demand.needs_masks, inputs.detections.find
+            message,
+            inputs.camera.camera_info,
+            demand.needs_masks,
+            inputs.detections.find,
+            active.outputs.target_id,
         )
         self._report.update(active.processor.problems, active.processor.notice)
         if frame.poses.has_jumped:

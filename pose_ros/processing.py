@@ -117,17 +117,19 @@ class FrameProcessor:
         info: CameraInfo | None,
         with_masks: bool = False,
         find_boxes: FindBoxes | None = None,
+        target_id: int | None = None,
     ) -> Frame:
         """Return the frame of an image message; ImageError if the image cannot be used.
 
-        `find_boxes` gives the boxes of another detector where the options ask for them.
+        `find_boxes` gives the boxes of another detector where the options ask for them. The target
+        `target_id`, if there is one, has landmarks on every image.
         """
         with self._diagnostics.stage("decode"):
             image = _decode(message, self._value_range)
         self._headers.update(message.header, time.monotonic_ns())
         self._asks_for_masks = with_masks
         has_masks = with_masks and self._can_mask()
-        poses = self._poses(image, message.header, has_masks, find_boxes)
+        poses = self._poses(image, message.header, has_masks, find_boxes, target_id)
         return Frame(
             header=message.header,
             image=image,
@@ -155,7 +157,12 @@ class FrameProcessor:
         return replace(frame, people=people, is_located=True)
 
     def _poses(
-        self, image: ImageArray, header: Header, has_masks: bool, find_boxes: FindBoxes | None
+        self,
+        image: ImageArray,
+        header: Header,
+        has_masks: bool,
+        find_boxes: FindBoxes | None,
+        target_id: int | None,
     ) -> Poses:
         distances_m, self._distances_m = self._distances_m, {}
         boxes_px = None
@@ -169,6 +176,7 @@ class FrameProcessor:
                 with_mask=has_masks,
                 boxes_px=boxes_px,
                 distances_m=distances_m,
+                selected_id=target_id,
             )
 
     def _note_distances(self, position_of: Mapping[int, Position]) -> None:

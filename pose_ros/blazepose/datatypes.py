@@ -171,7 +171,8 @@ class Pose:
     mid-hip, or None; `auxiliary_px` (2, 3); `score` of the landmark model in [0, 1]; `roi` used
     in this image and `next_roi`; `detection` if the detector ran; `mask` (H, W) in [0, 1] or
     None. `person_id` grows with each acquisition and is never used again. `held_ns` is how long
-    ago the person was seen so, 0 for one who is seen in this image.
+    ago the person was seen so, 0 for one who is seen in this image. It is more for one who
+    `is_held`, out of sight, and with `landmark_interval_s` for one who is tracked too.
     """
 
     landmarks_px: Float32Array
@@ -186,6 +187,7 @@ class Pose:
     world_landmarks_m: Float32Array | None = None
     mask: Float32Array | None = None
     held_ns: int = 0
+    is_held: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.landmarks_px)

@@ -32,7 +32,8 @@ class Frame(NamedTuple):
     """One image (H, W, 3), RGB, its time, and what is asked of it.
 
     `rect` is where to look for a person; `with_mask`: the mask of each person as well.
-    `distances_m` are those of the people in the image before, by id.
+    `distances_m` are those of the people in the image before, by id; `selected_id`: who is looked
+    at on every image, if that is asked for.
     """
 
     image: ImageArray
@@ -40,6 +41,7 @@ class Frame(NamedTuple):
     rect: NormalizedRect | None = None
     with_mask: bool = False
     distances_m: Mapping[int, float] = MappingProxyType({})
+    selected_id: int | None = None
 
     @property
     def size(self) -> ImageSize:

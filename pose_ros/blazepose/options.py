@@ -72,6 +72,14 @@ class PeopleOptions(Options):
         minimum=0.0,
         maximum=60.0,
     )
+    landmark_interval_s: float = option(
+        0.0,
+        "With several people, the landmark model runs for one of them on every image, and for the "
+        "others only every so many seconds of stamps; 0: for all on every image. That one is the "
+        "target, else whom select prefers, or with sticky who was tracked first.",
+        minimum=0.0,
+        maximum=0.5,
+    )
     select: str = option(
         "sticky",
         "Who is tracked if there are more than max_persons: those who are already (sticky), or "

@@ -7,7 +7,6 @@ behind somebody else, is held: looked for, and taken up again with the same id.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -59,6 +58,7 @@ class TrackedPerson:
     `pose`, `skeleton`, `color` (3,) and `velocity_px_s` (2,) are those of the last image in which
     the person was seen, at `seen_ns`; `hits` counts these images. `size_px` is the diameter of the
     circle around the person in the last second; at `doubted_ns` the pose may have been another's.
+    A person `is_waiting` who was not looked at in the last image, and `is_due` in the next one.
     """
 
     state: PersonState
@@ -71,6 +71,8 @@ class TrackedPerson:
     size_px: float
     hits: int = 1
     doubted_ns: int = _NEVER_NS
+    is_waiting: bool = False
+    is_due: bool = False
     preferred_ns: int | None = None
 
     @classmethod
@@ -98,6 +100,13 @@ class TrackedPerson:
     def is_doubtful(self) -> bool:
         """Whether the pose may be that of somebody else, or was so shortly before."""
         return self.seen_ns - self.doubted_ns < _DOUBT_NS
+
+    def pose_at(self, time_ns: int) -> Pose:
+        """Return the last pose, and how old it is."""
+        if time_ns == self.seen_ns:
+            return self.pose
+        is_held, held_ns = self.state == PersonState.HELD, time_ns - self.seen_ns
+        return replace(self.pose, detection=None, is_held=is_held, held_ns=held_ns)
 
     def tracked(self) -> TrackedPerson:
         """Return the person tracked."""
@@ -127,26 +136,30 @@ class TrackedPerson:
         """Return the person with filters that have seen nothing."""
         return replace(self, track=replace(self.track, smoother=options.smoother))
 
-    def _displacement_px(self, time_ns: int) -> Float64Array:
+    def displacement_px(self, time_ns: int) -> Float64Array:
         """Return how far (2,) the person has moved since last seen, if nothing stopped it."""
         gap_s = (time_ns - self.seen_ns) * 1e-9
         reach_s = _VELOCITY_FADE_S * (1 - math.exp(-gap_s / _VELOCITY_FADE_S))
         return self.velocity_px_s * reach_s
 
+    @property
+    def _is_moved(self) -> bool:
+        return self.state == PersonState.HELD or self.is_waiting
+
     def expected(self, time_ns: int) -> Skeleton:
-        """Return where the person should be: as last seen, elsewhere only if held."""
-        if self.state != PersonState.HELD:
+        """Return where the person should be: elsewhere than last seen only if held or waiting."""
+        if not self._is_moved:
             return self.skeleton
-        return self.skeleton.moved(self._displacement_px(time_ns))
+        return self.skeleton.moved(self.displacement_px(time_ns))
 
     def next_rect(self, time_ns: int, size: ImageSize) -> NormalizedRect | None:
         """Return where to look for the person in the next image; None if held for long."""
         rect = self.track.next_rect
-        if self.state != PersonState.HELD or rect is None:
+        if rect is None or not self._is_moved:
             return rect
-        if time_ns - self.seen_ns > _LOOK_AFTER_LOSS_NS:
+        if self.state == PersonState.HELD and time_ns - self.seen_ns > _LOOK_AFTER_LOSS_NS:
             return None
-        x, y = self._displacement_px(time_ns) / size
+        x, y = self.displacement_px(time_ns) / size
         return rect._replace(
             x_center=np.float32(rect.x_center + x), y_center=np.float32(rect.y_center + y)
         )
@@ -189,6 +202,8 @@ class TrackedPerson:
             size_px=self.size_px + adapted * (seen.skeleton.circle_px - self.size_px),
             velocity_px_s=self._next_velocity_px_s(seen.skeleton, gap_s),
             seen_ns=time_ns,
+            is_waiting=False,
+            is_due=False,
             hits=self.hits + 1,
         )
 
@@ -209,32 +224,25 @@ class People:
     search: Search = field(default_factory=Search)
 
     def active(self) -> list[TrackedPerson]:
-        """Return the people who were seen in the last image."""
+        """Return the people who were seen when last looked at."""
         return [person for person in self.known if person.state != PersonState.HELD]
 
     def held(self) -> list[TrackedPerson]:
-        """Return the people who were not."""
+        """Return the people who were not seen then."""
         return [person for person in self.known if person.state == PersonState.HELD]
 
     def tracked(self) -> list[TrackedPerson]:
         """Return the people who are tracked."""
         return [person for person in self.known if person.state == PersonState.TRACKED]
 
-    def poses(self) -> list[Pose]:
-        """Return the poses, by id, of the people who are tracked and whose pose surely it is."""
-        return _poses(person for person in self.tracked() if not person.is_doubtful)
+    def poses(self, state: PersonState, time_ns: int) -> list[Pose]:
+        """Return the last poses, by id, of the people in a state.
 
-    def tentative_poses(self) -> list[Pose]:
-        """Return the poses of the people who were not seen often enough yet."""
-        return _poses(one for one in self.known if one.state == PersonState.TENTATIVE)
-
-    def held_poses(self, time_ns: int) -> list[Pose]:
-        """Return the last poses of the people who are held, by id."""
-        seen_ns = {person.person_id: person.seen_ns for person in self.held()}
-        return [
-            replace(pose, held_ns=time_ns - seen_ns[pose.person_id])
-            for pose in _poses(self.held())
-        ]
+        Those who are seen are left out while their poses may be those of others.
+        """
+        people = [person for person in self.known if person.state == state]
+        sure = [one for one in people if state == PersonState.HELD or not one.is_doubtful]
+        return sorted((one.pose_at(time_ns) for one in sure), key=lambda pose: pose.person_id)
 
     def with_fresh_filters(self, options: PoseTrackerOptions) -> People:
         """Return the people as before, but with filters that have seen nothing."""
@@ -250,7 +258,3 @@ class People:
             else:
                 known.append(person)
         return replace(self, next_person_id=next_id, known=tuple(known))
-
-
-def _poses(people: Iterable[TrackedPerson]) -> list[Pose]:
-    return sorted((person.pose for person in people), key=lambda pose: pose.person_id)

@@ -47,6 +47,22 @@ def select_people(
     return (*tracked, *newcomers, *by_state[PersonState.HELD])
 
 
+def selected_person(
+    tracked: Sequence[TrackedPerson],
+    options: PoseTrackerOptions,
+    image_size: ImageSize,
+    distances_m: Mapping[int, float] = MappingProxyType({}),
+) -> TrackedPerson:
+    """Return the most preferred of the people who are tracked, one or more.
+
+    With `select` sticky that is the one who was tracked first.
+    """
+    if options.select == "sticky":
+        return min(tracked, key=lambda person: person.person_id)
+    preferences = _preferences(tracked, options.select, image_size, distances_m)
+    return tracked[int(np.argmax(preferences))]
+
+
 def _challenge(
     compared: Sequence[TrackedPerson], preferences: Sequence[float], time_ns: int
 ) -> tuple[list[TrackedPerson], list[TrackedPerson]]:

@@ -21,6 +21,7 @@ from pose_ros.blazepose.options import PoseTrackerOptions
 from pose_ros.blazepose.people import People, PersonState, TrackedPerson
 from pose_ros.blazepose.person_detectors import PersonDetector, Place, make_person_detector
 from pose_ros.blazepose.regions import Region, region_within
+from pose_ros.blazepose.schedule import due_people, waiting_people
 from pose_ros.blazepose.selection import select_people
 from pose_ros.blazepose.sighting import Sighting
 from pose_ros.blazepose.track import Pipeline, Track
@@ -78,20 +79,26 @@ class Step:
     def _interval_ns(self, detector: PersonDetector, people: People, frame: Frame) -> int:
         if len(people.active()) >= self._options.max_persons:
             return _SELECT_INTERVAL_NS
-        is_moving = people.search.is_moving(frame.image, self._boxes_px(people))
+        is_moving = people.search.is_moving(frame.image, self._boxes_px(people, frame))
         return detector.moving_interval_ns if is_moving else detector.interval_ns
 
-    def _boxes_px(self, people: People) -> list[Float64Array]:
-        return [person.skeleton.box_px for person in people.active()]
+    def _skeletons(self, people: People, frame: Frame) -> list[Skeleton]:
+        return [person.expected(frame.time_ns) for person in people.active()]
+
+    def _boxes_px(self, people: People, frame: Frame) -> list[Float64Array]:
+        return [skeleton.box_px for skeleton in self._skeletons(people, frame)]
 
     def _look_for_known(self, people: People, frame: Frame) -> People:
-        rects = self._rects(people, frame)
+        waiting = waiting_people(people, self._options, frame)
+        rects = self._rects(people, frame, waiting)
         seen = self._observer.look(frame, [Place(rect) for rect in rects.values()])
         sightings = {index: one for index, one in zip(rects, seen, strict=True) if one is not None}
         recognized = self._recognized(people.known, sightings, frame.time_ns)
         after = [
             self._seen(person, sightings[index], frame)
             if index in recognized
+            else replace(person, is_waiting=True)
+            if index in waiting
             else self._missed(person, frame.time_ns)
             for index, person in enumerate(self._doubted(people, sightings, frame.time_ns))
         ]
@@ -113,7 +120,7 @@ class Step:
             for index, person in enumerate(people.known)
         ]
 
-    def _rects(self, people: People, frame: Frame) -> dict[int, NormalizedRect]:
+    def _rects(self, people: People, frame: Frame, waiting: set[int]) -> dict[int, NormalizedRect]:
         """Return where to look for the known people, by index; for no more than may be tracked."""
         if self._is_single and frame.rect is not None:
             return dict.fromkeys(range(len(people.known)), frame.rect)
@@ -123,7 +130,7 @@ class Step:
             rect = person.next_rect(frame.time_ns, frame.size)
             is_held = person.state == PersonState.HELD
             room -= is_held
-            if rect is not None and (room >= 0 or not is_held):
+            if rect is not None and index not in waiting and (room >= 0 or not is_held):
                 rects[index] = rect
         return rects
 
@@ -184,7 +191,7 @@ class Step:
             if people.tracked() or len(regions) == 1:
                 return people
         region, search = people.search.choose(
-            frame.image, regions, self._boxes_px(people), frame.time_ns
+            frame.image, regions, self._boxes_px(people, frame), frame.time_ns
         )
         return self._detect(detector, replace(people, search=search), region, frame, at_once=0)
 
@@ -198,25 +205,28 @@ class Step:
     ) -> People:
         if not self._room(people):
             return people
-        known = [person.skeleton for person in people.active()]
+        known = self._skeletons(people, frame)
         with self._stage("detect"):
             unknown = detector.find(frame.image, region, known, turn=people.search.empty_runs)
         after = self._add(people, unknown, frame, at_once)
+        has_due = any(person.is_due for person in after.known)
         search = people.search.after(
             region,
             frame.time_ns,
-            is_promising=detector.repeats and bool(unknown),
+            is_promising=bool(unknown) and (detector.repeats or has_due),
             is_empty=len(after.active()) == len(known),
         )
         return replace(after, search=search)
 
     def _add(self, people: People, places: Sequence[Place], frame: Frame, at_once: int) -> People:
         """Return the people with those who are seen in places where nobody is known."""
-        skeletons = [person.skeleton for person in people.active()]
+        skeletons = self._skeletons(people, frame)
         sightings = []
         exact = self._observer.settle(frame, places[: self._room(people)])
-        for seen in self._observer.look(frame, exact):
-            if seen is not None and not self._is_doubtful(seen.skeleton, skeletons):
+        found = [seen for seen in self._observer.look(frame, exact) if seen is not None]
+        people, found = due_people(people, found, frame.time_ns)
+        for seen in found:
+            if not self._is_doubtful(seen.skeleton, skeletons):
                 sightings.append(seen)
                 skeletons.append(seen.skeleton)
         return self._returned_or_new(people, sightings, frame, at_once)

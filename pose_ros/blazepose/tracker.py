@@ -26,7 +26,7 @@ from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.inference import Network, OnnxModel
 from pose_ros.blazepose.observer import Frame, Stage
 from pose_ros.blazepose.options import ModelOptions, PoseTrackerOptions
-from pose_ros.blazepose.people import People
+from pose_ros.blazepose.people import People, PersonState
 from pose_ros.blazepose.projection import mirror_pose, mirror_roi
 from pose_ros.blazepose.step import Step
 from pose_ros.blazepose.timeline import Timeline
@@ -118,6 +118,7 @@ class PoseTracker:
         with_mask: bool = False,
         boxes_px: npt.ArrayLike | None = None,
         distances_m: Mapping[int, float] | None = None,
+        selected_id: int | None = None,
     ) -> Poses:
         """Return the poses in an RGB image (H, W, 3) uint8; empty if there is none.
 
@@ -129,8 +130,9 @@ class PoseTracker:
         finds people in this image, the surest first; they take the place of the own detector.
         Boxes that are not finite, outside, or below 1 px are left out. `distances_m`: how far the
         people of the last result are from the camera, by id, and its candidate, of id 0; `select`
-        nearest needs them. Raises ImageError, and ValueError for boxes of another shape. An image
-        that fails changes nothing.
+        nearest needs them. `selected_id`: who is looked at on every image with
+        `landmark_interval_s`; else whom `select` prefers. Raises ImageError, and ValueError for
+        boxes of another shape. An image that fails changes nothing.
         """
         check_image(image)
         boxes = None if boxes_px is None else check_boxes(boxes_px)
@@ -145,15 +147,18 @@ class PoseTracker:
                 self._pipeline.load_mask()
             state = self._advance(size, timestamp_ns)
             step = Step(self._pipeline, self._options, self._stage, boxes)
-            frame = Frame(image, state.timeline.time_ns, rect, with_mask, distances_m or {})
+            time_ns, distances = state.timeline.time_ns, distances_m or {}
+            frame = Frame(image, time_ns, rect, with_mask, distances, selected_id)
             self._state = replace(state, people=step(state.people, frame))
             return self._poses(size, runs_before=state.people.search.runs)
 
     def _poses(self, size: ImageSize, runs_before: int) -> Poses:
         """Return the result of the last image; `runs_before`: of the detector, before it."""
         people, timeline, options = self._state.people, self._state.timeline, self._options
-        poses, held = people.poses(), people.held_poses(timeline.time_ns)
-        tentative = people.tentative_poses()
+        poses, held, tentative = (
+            people.poses(state, timeline.time_ns)
+            for state in (PersonState.TRACKED, PersonState.HELD, PersonState.TENTATIVE)
+        )
         if options.mirrored_input:
             poses, held, tentative = (
                 [mirror_pose(pose, size.width_px) for pose in some]

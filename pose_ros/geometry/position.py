@@ -93,10 +93,10 @@ class PositionEstimator:
     ) -> tuple[Position, ...]:
         """Return the position of each pose, then of each that is held, then of a candidate.
 
-        They are unknown if the camera is not calibrated. Held people are where they were last,
-        and unknown 0.3 s later. `depth` is registered to the image, pixel by pixel. Raises
-        ImageError if it has another size than the camera's image. Without a `floor` it is that
-        below a level camera, if the options give its height.
+        They are unknown if the camera is not calibrated. Who is not seen in this image stays where
+        they were last, and held people are unknown 0.3 s later. `depth` is registered to the
+        image, pixel by pixel. Raises ImageError if it has another size than the camera's image.
+        Without a `floor` it is that below a level camera, if the options give its height.
         """
         if depth is not None and depth.size != camera.image_size:
             raise ImageError(
@@ -119,6 +119,9 @@ class PositionEstimator:
     def _locate(self, pose: Pose, view: _View) -> _Known:
         last = self._known.get(pose.person_id)
         memory = _Memory() if last is None else last.memory
+        if pose.held_ns:
+            position = _held_position(pose, last, view.time_ns)
+            return _Known(position, memory, view.time_ns - pose.held_ns)
         if not view.is_smoothing:
             memory = replace(memory, distance=_DISTANCE_FILTER)
         position, memory = self._estimate(pose, view, memory)
@@ -193,9 +196,10 @@ def _taught(memory: _Memory, **samples: Samples) -> _Memory:
 
 
 def _held_position(pose: Pose, last: _Known | None, time_ns: int) -> Position:
-    """Return where a held person was when last seen, if that was located and is recent."""
+    """Return where somebody was when last seen, if that was located and for a held one recent."""
     seen_ns = time_ns - pose.held_ns
-    if last is not None and last.time_ns == seen_ns and pose.held_ns <= _HELD_POSITION_NS:
+    is_recent = pose.held_ns <= _HELD_POSITION_NS or not pose.is_held
+    if last is not None and last.time_ns == seen_ns and is_recent:
         return last.position
     return nowhere(pose)
 

@@ -87,5 +87,5 @@ def _fill_point(point: npt.NDArray[Any], person: Person) -> None:
 def _fill_state(points: npt.NDArray[Any], pose: Pose) -> None:
     """Write what both kinds of points have: the id, and whether the person is held."""
     points["person_id"] = pose.person_id
-    points["state"] = HELD if pose.held_ns else TRACKED
+    points["state"] = HELD if pose.is_held else TRACKED
     points["held_ms"] = min(-(-pose.held_ns // 10**6), _MAX_HELD_MS)

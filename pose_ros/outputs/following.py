@@ -29,6 +29,11 @@ class Following:
         self._time_ns = 0
         self._lost = _Lost()
 
+    @property
+    def target_id(self) -> int | None:
+        """Who is the target, seen or not; None if nobody is."""
+        return self._choice.person_id
+
     def request_next(self) -> None:
         """Have the next person be the target from the next frame on."""
         self._requests.append("next")
@@ -118,11 +123,11 @@ def _reason(frame: Frame, choice: TargetChoice) -> str:
 
 
 def _candidates(frame: Frame) -> list[Candidate]:
-    """Return the people who are seen and whose position is known."""
+    """Return the people who are tracked and whose position is known."""
     return [
         _candidate(frame, person)
         for person in frame.people
-        if person.motion is not None and person.pose.held_ns == 0
+        if person.motion is not None and not person.pose.is_held
     ]
 
 

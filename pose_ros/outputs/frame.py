@@ -52,7 +52,7 @@ class Person:
     @property
     def label(self) -> str:
         """The id and what else is known: whether the person is held, and the distance in m."""
-        held = " (held)" if self.pose.held_ns else ""
+        held = " (held)" if self.pose.is_held else ""
         distance_m = None if self.position is None else self.position.distance_m
         distance = "" if distance_m is None else f": {distance_m:.1f} m"
         return f"{self.pose.person_id}{held}{distance}"

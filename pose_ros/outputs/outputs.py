@@ -51,6 +51,11 @@ class Outputs:
             sink.publish(frame)
 
     @property
+    def target_id(self) -> int | None:
+        """Who was the target in the last frame; None if nobody was."""
+        return self._following.target_id
+
+    @property
     def problems(self) -> Mapping[str, str | None]:
         """What was wrong with the last frame, by kind; None where nothing was."""
         return {"target_frame": self._target_frame.problem}

@@ -68,7 +68,7 @@ class TfSink:
                 self._broadcaster = import_tf2("publish_tf").TransformBroadcaster(self._node)
 
     def publish(self, frame: Frame) -> None:
-        """Send the frames of all people whose position is known, and the target's, in one message.
+        """Send the frames of people whose position is known, and the target's, in one message.
 
         Nothing if the image has no frame_id or a negative stamp: tf2 takes neither.
         """
@@ -89,10 +89,15 @@ class TfSink:
 
 
 def _transforms(frame: Frame) -> list[TransformStamped]:
-    """Return the frames of all people whose position is known."""
+    """Return the frames of all people whose position is known.
+
+    Somebody tracked who was not looked at in this image has none: tf2 interpolates between the
+    stamps at which the person was.
+    """
     return [
         transform
         for person in frame.people
+        if person.pose.is_held or not person.pose.held_ns
         for transform in person_transforms(
             frame.header,
             f"{frame.options.tf_prefix}person_{person.pose.person_id}",

@@ -11,7 +11,7 @@ from blazepose.standing import COLOR, OPTIONS, person, sighting
 from pose_ros.blazepose.association import Skeleton
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.doubt import is_doubtful
-from pose_ros.blazepose.people import People, TrackedPerson
+from pose_ros.blazepose.people import People, PersonState, TrackedPerson
 
 STEP_NS = 10**9 // 30
 DARKER = np.array((-30.0, 0.0, 0.0))
@@ -53,7 +53,8 @@ def seen_for(one: TrackedPerson, images: int) -> TrackedPerson:
 
 def test_a_doubtful_pose_is_not_published_until_it_was_sure_for_a_while() -> None:
     doubted = seen_for(replace(ONE, doubted_ns=ONE.seen_ns + STEP_NS), 1)
-    published = [bool(People(2, (seen_for(doubted, count),)).poses()) for count in range(8)]
+    people = [seen_for(doubted, count) for count in range(8)]
+    published = [bool(People(2, (one,)).poses(PersonState.TRACKED, one.seen_ns)) for one in people]
     assert published == [False] * 5 + [True] * 3
     assert len(People(2, (doubted,)).tracked()) == 1
 

@@ -503,7 +503,7 @@ def test_a_new_person_and_one_whose_smoothing_was_off_begin_with_raw_distances()
 
 def held_z_m(used: PositionEstimator, pose: Pose, seen_ns: int, held_ns: int) -> float:
     """Return the distance of the first landmark of somebody held, last seen at `seen_ns`."""
-    held = dataclasses.replace(pose, held_ns=held_ns)
+    held = dataclasses.replace(pose, held_ns=held_ns, is_held=True)
     camera = synthetic_body.all_scenes()[2].camera
     wall = DepthImage(np.full(camera.image_size[::-1], 700, np.uint16), 0.001)
     people = Poses(time_ns=seen_ns + held_ns, held=[held])
@@ -520,6 +520,21 @@ def test_a_held_person_stays_for_a_moment_then_nobody_knows() -> None:
         assert held_z_m(used, pose, FRAME_NS, held_ns) == last.landmarks_m[0, 2]
     assert np.isnan(held_z_m(used, pose, FRAME_NS, 300_000_001))
     (again,) = used.estimate(Poses([pose], time_ns=20 * FRAME_NS), camera, None)
+    assert np.isfinite(again.landmarks_m).all()
+
+
+def test_who_is_tracked_but_not_looked_at_stays_where_the_pose_was_located() -> None:
+    used, camera = estimator(), synthetic_body.all_scenes()[2].camera
+    poses, _ = clip(30)
+    follow(used, poses[:10])
+    (last,) = used.estimate(Poses(poses[10:11], time_ns=11 * FRAME_NS), camera, None)
+    wall = DepthImage(np.full(camera.image_size[::-1], 700, np.uint16), 0.001)
+    for images in range(1, 20):
+        waiting = dataclasses.replace(poses[10], held_ns=images * FRAME_NS)
+        people = Poses([waiting], time_ns=(11 + images) * FRAME_NS)
+        (position,) = used.estimate(people, camera, wall)
+        np.testing.assert_array_equal(position.landmarks_m, last.landmarks_m)
+    (again,) = used.estimate(Poses(poses[29:30], time_ns=30 * FRAME_NS), camera, None)
     assert np.isfinite(again.landmarks_m).all()
 
 

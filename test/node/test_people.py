@@ -5,6 +5,7 @@ The second one is hidden for a moment, by blackening that half of the image.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,6 +102,35 @@ def test_who_is_hidden_is_held_and_comes_back_with_the_same_id(pair: Client) -> 
     np.testing.assert_array_equal(held[0].pixels[hidden], held[1].pixels[hidden])
     again = until(pair, lambda found: (found.state == TRACKED).sum() == 2)
     np.testing.assert_array_equal(again.person_id, before.person_id)
+
+
+def ages_ms(client: Client, images: int) -> Any:
+    """Return how old the rows (images, people) are; rows that wait have the pixels of before."""
+    rows = [client.landmarks(running.image(both(number))) for number in range(images)]
+    assert {(tuple(found.state), *found.person_id) for found in rows} == {
+        ((TRACKED, TRACKED), *rows[0].person_id)
+    }
+    for before, after in itertools.pairwise(rows):
+        is_old = after.held_ms > 0
+        np.testing.assert_array_equal(after.pixels[is_old], before.pixels[is_old])
+        assert (after.pixels[~is_old] != before.pixels[~is_old]).any(axis=(1, 2)).all()
+    return np.stack([found.held_ms for found in rows])
+
+
+def test_rows_say_how_old_they_are_where_landmarks_are_not_run_on_each_image() -> None:
+    arguments = running.parameters(model="lite", max_persons=2, no_image_timeout_s=0.0)
+    with running.node_and_client(*arguments) as client:
+        client.listen("landmarks")
+        until(client, lambda found: len(found.points) == 2)
+        assert (ages_ms(client, images=12) == 0).all()
+        assert client.set(landmark_interval_s=0.4).successful
+        until(client, lambda found: found.held_ms.any())
+        ages = ages_ms(client, images=16)
+        assert (ages[:, 0] == 0).all(), "who was tracked first"
+        assert 0 == ages[:, 1].min() < ages[:, 1].max() < 500
+        client.listen("segmentation_mask")
+        until(client, lambda found: len(found.points) == 2)
+        assert (ages_ms(client, images=16) == 0).all(), "masks fit their own image only"
 
 
 def test_mask_has_a_value_for_each_person(pair: Client) -> None:

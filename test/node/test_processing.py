@@ -175,6 +175,21 @@ def test_the_nearest_person_is_tracked_by_depth() -> None:
         assert processor.problems["select"] is None
 
 
+def test_the_target_has_new_landmarks_on_every_image() -> None:
+    options = NodeOptions(model="lite", max_persons=2, landmark_interval_s=0.4)
+    processor, pair = FrameProcessor(options, Diagnostics()), np.hstack((PERSON, PERSON[:, ::-1]))
+
+    def ages_ns(target_id: int | None) -> dict[int, int]:
+        poses = processor.track(running.image(pair), None, target_id=target_id).poses
+        return {pose.person_id: pose.held_ns for pose in poses}
+
+    for target_id, other_id in ((None, 2), (2, 1), (1, 2)):
+        ages = [ages_ns(target_id) for _ in range(40)][20:]
+        assert {number for seen in ages for number in seen} == {1, 2}
+        assert max(seen[3 - other_id] for seen in ages) == 0
+        assert 0 == min(seen[other_id] for seen in ages) < max(seen[other_id] for seen in ages)
+
+
 def test_without_positions_the_largest_is_tracked_and_that_is_a_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -85,6 +85,20 @@ def test_the_nearest_one_is_followed_and_marked() -> None:
     assert read(frame).is_target.tolist() == [False, True]
 
 
+@pytest.mark.parametrize(("is_held", "expected"), [(False, 2), (True, 3)])
+def test_who_is_tracked_but_not_seen_in_this_image_may_become_the_target(
+    is_held: bool, expected: int
+) -> None:
+    motions, following = Motions(), Following()
+    for number in range(2):
+        age = {"held_ns": number * FRAME_NS, "is_held": is_held and number > 0}
+        near, far = Person(body(2, **age), at((0, 0, 2))), Person(body(3), at((0, 0, 3)))
+        follow = ("none", "nearest")[number]
+        frame = motions.apply(shown(number, near, far, follow=follow))
+        frame = following.apply(frame, motions.find, HOLD_S)
+    assert frame.target_id == following.target_id == expected
+
+
 def test_the_pose_is_that_of_the_body() -> None:
     frame = Scene().show(3, frames=60)
     message = sent(target_pose(frame), PoseStamped)

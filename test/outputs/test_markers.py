@@ -230,7 +230,7 @@ def test_spheres_grow_with_the_body_and_leave_a_face_apart(astronaut: Frame) -> 
 def test_label_above_each_person_has_id_and_distance() -> None:
     positions_m = np.full((25, 3), (0.3, 0.2, 2.0), np.float32)
     unknown, known = certain(person_id=7), located(certain(person_id=12), positions_m)
-    held = located(certain(person_id=13, held_ns=10**8), positions_m)
+    held = located(certain(person_id=13, held_ns=10**8, is_held=True), positions_m)
     msg = markers(frame(unknown, known, held))
     labels = [marker(msg, "label", person_id) for person_id in (7, 12, 13)]
     assert [item.type for item in labels] == [Marker.TEXT_VIEW_FACING] * 3

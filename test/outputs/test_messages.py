@@ -216,18 +216,21 @@ def test_every_byte_of_a_point_belongs_to_one_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held_ns", "state", "held_ms"),
+    ("held_ns", "is_held", "state", "held_ms"),
     [
-        (0, 2, 0),
-        (1, 3, 1),
-        (300_000_000, 3, 300),
-        (300_000_001, 3, 301),
-        (65_535_000_000, 3, 65_535),
-        (10**15, 3, 65_535),
+        (0, False, 2, 0),
+        (66_666_667, False, 2, 67),
+        (1, True, 3, 1),
+        (300_000_000, True, 3, 300),
+        (300_000_001, True, 3, 301),
+        (65_535_000_000, True, 3, 65_535),
+        (10**15, True, 3, 65_535),
     ],
 )
-def test_state_and_time_of_holding_are_per_person(held_ns: int, state: int, held_ms: int) -> None:
-    msg = landmarks(frame(pose(1), pose(2, held_ns=held_ns)))
+def test_state_and_age_of_the_pose_are_per_person(
+    held_ns: int, is_held: bool, state: int, held_ms: int
+) -> None:
+    msg = landmarks(frame(pose(1), pose(2, held_ns=held_ns, is_held=is_held)))
     assert (column(msg, "state") == [[2], [state]]).all()
     assert (column(msg, "held_ms") == [[0], [held_ms]]).all()
 
@@ -352,7 +355,7 @@ def test_mask_tells_people_apart_by_their_ids() -> None:
 
 def test_mask_has_no_one_who_is_out_of_sight() -> None:
     """The last mask of somebody who is held belongs to another image."""
-    held = pose(mask=np.ones(IMAGE.shape[:2]), held_ns=1)
+    held = pose(mask=np.ones(IMAGE.shape[:2]), held_ns=1, is_held=True)
     result = dataclasses.replace(frame(held), poses=Poses(held=[held]))
     assert not np.any(segmentation_mask(result).data)
 

@@ -170,19 +170,20 @@ def test_a_jump_of_time_starts_anew(first: int) -> None:
     assert (read(done).velocity_std[0] > 0.9).all()
 
 
-def test_held_people_are_where_they_should_be_by_now() -> None:
+@pytest.mark.parametrize(("is_held", "state"), [(True, 3), (False, 2)])
+def test_who_is_not_seen_is_where_they_should_be_by_now(is_held: bool, state: int) -> None:
     """Their positions are those of the last image in which they were seen."""
     motions = Motions()
     last = walking(motions).people[0]
     for number in range(60, 75):
-        held = body(held_ns=(number - 59) * FRAME_NS)
+        held = body(held_ns=(number - 59) * FRAME_NS, is_held=is_held)
         person = Person(held, last.position)
         done = motions.apply(shown(number, person, held=[held], publish_held=True))
     found = read(done)
     close(found.xyz[0], (74 * FRAME_NS * 1e-9 - 2, 0, 3))
     close(found.velocity[0], (1, 0, 0))
     assert found.xyz_std[0, 0] > 0.05
-    assert found.points["state"].tolist() == [3]
+    assert found.points["state"].tolist() == [state]
     assert found.points["held_ms"].tolist() == [500]
 
 

@@ -177,6 +177,24 @@ def test_both_connect_and_disconnect_as_the_options_ask(
     assert tf_subscriptions(robot.listener) == tf_publishers(robot.listener) == 0
 
 
+def test_who_was_not_looked_at_has_no_frame_with_the_stamp_of_the_image(
+    stand_in: ModuleType, robot: Robot
+) -> None:
+    sink, received = TfSink(robot.listener), list[TransformStamped]()
+    sink.update(OPTIONS)
+    robot.sender.create_subscription(TransformStamped, "/tf", received.append, 10)
+    robot.until(lambda: sink.demand.has_subscribers)
+    positions_m = np.random.default_rng(1).uniform(1, 2, (25, 3))
+    waiting, held, seen = (
+        located(pose(number, visibility=np.ones(25), **age), positions_m)
+        for number, age in enumerate(({"held_ns": 1}, {"held_ns": 1, "is_held": True}, {}), 1)
+    )
+    sink.publish(frame(waiting, held, seen))
+    names = robot.until(lambda: len(received) == 2 and [item.child_frame_id for item in received])
+    assert names == ["person_2", "person_3"]
+    sink.release()
+
+
 def test_one_thread_publishes_while_another_connects_and_disconnects(
     stand_in: ModuleType, robot: Robot
 ) -> None:

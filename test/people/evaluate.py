@@ -60,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the scenes and clips that are asked for; 0, or 2 with the reason if that can't be."""
     asked = _parser().parse_args(arguments)
     try:
-        subject = Subject(options_of(asked.model, asked.max_persons, asked.detector))
+        others = {"landmark_interval_s": asked.interval} if asked.interval else {}
+        options = options_of(asked.model, asked.max_persons, asked.detector, **others)
+        subject = Subject(options)
         results = _run_all(asked, subject)
     except (PoseError, media.MediaUnavailable) as error:
         print(f"evaluate: {error}", file=sys.stderr)
@@ -80,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         "--detector",
         default="blazepose",
         help="topic: boxes of the true people in every third image (default: blazepose)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="landmark_interval_s (default: 0)",
     )
     parser.add_argument(
         "--scenes",

@@ -44,9 +44,14 @@ class Costs:
         return 1000 * self.cpu_s / max(self.images, 1)
 
 
-def options_of(model: str, max_persons: int, detector: str) -> PoseTrackerOptions:
+def options_of(
+    model: str,
+    max_persons: int,
+    detector: str,
+    **others: Any,
+) -> PoseTrackerOptions:
     """Return the tracker's options; OptionError for a value or an option that it does not have."""
-    options: dict[str, Any] = {"model": model}
+    options: dict[str, Any] = {"model": model, **others}
     if max_persons != 1:
         options["max_persons"] = max_persons
     if detector != "blazepose":
