@@ -28,7 +28,7 @@ from pose_ros.runtime.report import Health, NodeReport, node_status
 from pose_ros.runtime.requests import Requests
 from pose_ros.runtime.worker import NewestWorker
 
-_UPDATE_PERIOD_S = 0.1
+_UPDATE_PERIOD_S = 0.25
 
 
 @dataclass(frozen=True)
