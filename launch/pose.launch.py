@@ -50,7 +50,7 @@ CHOICES = {
 }
 INPUTS = ("image", "camera_info", "depth", "detections")
 RVIZ_INPUTS = ("image", "camera_info")
-RVIZ_OUTPUTS = ("annotated_image", "landmarks", "markers", "roi_markers")
+RVIZ_OUTPUTS = ("annotated_image", "landmarks", "markers", "roi_markers", "target")
 RESPAWN_DELAY_S = 2.0
 
 

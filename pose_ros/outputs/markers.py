@@ -44,16 +44,24 @@ class _Shape(NamedTuple):
 
 
 class _Style(NamedTuple):
-    """Type and color of a marker; None is the person's own color."""
+    """Type and color of a marker; None is the person's own color.
+
+    `proportions` are those of its scale: of an arrow, the widths of shaft and head, and the length
+    of the head.
+    """
 
     kind: int
     color: Color | None = None
+    proportions: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
+_TARGET_COLOR: Color = (255, 200, 0)
 _STYLES = {
     "connections": _Style(Marker.LINE_LIST),
     "landmarks": _Style(Marker.SPHERE_LIST),
     "label": _Style(Marker.TEXT_VIEW_FACING),
+    "velocity": _Style(Marker.ARROW, proportions=(1.0, 2.5, 3.0)),
+    "target": _Style(Marker.SPHERE_LIST, _TARGET_COLOR),
     "roi": _Style(Marker.LINE_STRIP, ROI_COLOR),
     "detection": _Style(Marker.LINE_STRIP, DETECTION_COLOR),
     "detection_keypoints": _Style(Marker.SPHERE_LIST, DETECTION_COLOR),
@@ -61,6 +69,8 @@ _STYLES = {
 # Parts of the ROI's side, which grows with the body. The eyes of an adult are 3 cm wide, and the
 # side is some 2.3 m: spheres of this size leave the landmarks of a face apart.
 _SPHERE_SIZE, _LINE_WIDTH, _TEXT_HEIGHT, _LABEL_GAP = 0.008, 0.005, 0.07, 0.07
+_ARROW_WIDTH, _TARGET_SIZE = 0.01, 0.05
+_MIN_SHOWN_SPEED_M_S = 0.1
 _OUTLINE_WIDTH_PX, _KEYPOINT_SIZE_PX = 3.0, 12.0
 _OUTLINE_DISTANCE_M = 0.1
 """Close to the lens, so that outlines cover the image in a camera view but nothing in 3D."""
@@ -87,7 +97,8 @@ def markers(frame: Frame) -> MarkerArray:
 
     A person whose position is known is drawn there, with the landmarks that are known; any other
     on the plane at `marker_distance_m` in front of the camera. Left out is what is not drawn on
-    the image either. The label has the person's id and, where it is known, the distance.
+    the image either. The label has the person's id and, where it is known, the distance. Who moves
+    has an arrow, as long as the way of a second, and the target a sphere, both at the pelvis.
     """
     return _message(frame, _skeletons(frame))
 
@@ -104,7 +115,7 @@ def _skeletons(frame: Frame) -> dict[Key, _Shape]:
     return {
         (namespace, person.pose.person_id): shape
         for person in frame.people
-        for namespace, shape in _skeleton(frame, person).items()
+        for namespace, shape in (_skeleton(frame, person) | _movement(frame, person)).items()
     }
 
 
@@ -125,6 +136,21 @@ def _skeleton(frame: Frame, person: Person) -> dict[str, _Shape]:
     }
     if len(lines):
         shapes["connections"] = _Shape(points_m[lines], _LINE_WIDTH * side_px)
+    return shapes
+
+
+def _movement(frame: Frame, person: Person) -> dict[str, _Shape]:
+    """Return the arrow of the velocity, and the mark of the target, of a person who is located."""
+    if person.motion is None or person.position is None:
+        return {}
+    side_px, pelvis_m = person.pose.roi.size_px, person.position.pelvis_m
+    shapes = {}
+    velocity_m_s = frame.output_rotation.T @ person.motion.velocity_m_s
+    if np.linalg.norm(velocity_m_s) >= _MIN_SHOWN_SPEED_M_S:
+        ends_m = np.array((pelvis_m, pelvis_m + velocity_m_s))
+        shapes["velocity"] = _Shape(ends_m, _ARROW_WIDTH * side_px)
+    if person.pose.person_id == frame.target_id:
+        shapes["target"] = _Shape(pelvis_m[None], _TARGET_SIZE * side_px)
     return shapes
 
 
@@ -185,8 +211,9 @@ def _marker(frame: Frame, key: Key, shape: _Shape) -> Marker:
         header=frame.output_header, ns=namespace, id=person_id, type=style.kind, action=Marker.ADD
     )
     marker.pose.orientation.w = 1.0
-    size_m = shape.size_px / frame.camera.fx * float(np.median(shape.points_m[:, 2]))
-    marker.scale.x = marker.scale.y = marker.scale.z = size_m
+    size_m = shape.size_px / frame.camera.fx * abs(float(np.median(shape.points_m[:, 2])))
+    scale, proportions = marker.scale, style.proportions
+    scale.x, scale.y, scale.z = (size_m * proportion for proportion in proportions)
     marker.color = _rgba(person_color(person_id) if style.color is None else style.color)
     marker.colors = [_rgba(color) for color in shape.colors]
     marker.lifetime = _lifetime(frame.period_s)

@@ -103,7 +103,7 @@ OUTPUTS = (
     Output("landmarks", PointCloud2, landmarks, "data", needs_positions=True),
     Output("people", PointCloud2, people, "data", needs_positions=True, needs_motions=True),
     Output("landmarks_array", Float32MultiArray, landmarks_array, "data"),
-    Output("markers", MarkerArray, markers, "data", needs_positions=True),
+    Output("markers", MarkerArray, markers, "data", needs_positions=True, needs_motions=True),
     Output("roi_markers", MarkerArray, roi_markers, "data"),
     Output("annotated_image", Image, annotated_image, "image", needs_positions=True),
     Output(

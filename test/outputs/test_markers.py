@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from visualization_msgs.msg import Marker, MarkerArray
 
 from outputs.test_messages import CAMERA, HEADER, frame, located, pose, real_frame
+from outputs.test_motions import at, body, map_from_camera, shown
 from pose_ros.blazepose.datatypes import Detection, Float64Array, Roi
 from pose_ros.blazepose.drawing import LEFT_COLOR, RIGHT_COLOR
 from pose_ros.blazepose.topology import UPPER_BODY
-from pose_ros.outputs.frame import Frame
+from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.markers import ShownMarkers, markers, roi_markers
+from pose_ros.outputs.motions import Motions
 
 DETECTION = Detection(0.9, np.array((10, 5, 50, 45)), np.array(((1, 2), (3, 4), (5, 6), (7, 8))))
 
@@ -264,3 +267,46 @@ def test_no_marker_ever_has_a_point_that_is_not_finite(
         assert len(points) > 0
         assert np.isfinite(points).all()
         assert np.isfinite(item.scale.x)
+
+
+# Movement
+
+
+def moving(velocity_m_s: tuple[float, float, float], **fields: Any) -> MarkerArray:
+    """The markers of somebody whose pelvis is 3 m away and who moves, in the output frame."""
+    person = Person(body(5), at((0.5, 0.0, 3.0)))
+    motions = Motions()
+    seen = motions.apply(shown(0, person, **fields))
+    (before,) = seen.people
+    assert before.motion is not None
+    motion = dataclasses.replace(before.motion, velocity_m_s=np.array(velocity_m_s))
+    moved = dataclasses.replace(before, motion=motion)
+    return markers(dataclasses.replace(seen, people=(moved,)))
+
+
+def test_who_moves_has_an_arrow_to_where_they_will_be_in_a_second() -> None:
+    arrow = marker(moving((1.0, 0.0, -0.5)), "velocity", 5)
+    assert (arrow.type, arrow.id) == (Marker.ARROW, 5)
+    np.testing.assert_allclose(points_m(arrow), [(0.5, 0, 3), (1.5, 0, 2.5)])
+    assert 0 < arrow.scale.x < arrow.scale.y < arrow.scale.z
+
+
+def test_the_arrow_is_in_the_frame_of_the_positions() -> None:
+    """On the map, the camera looks along x."""
+    fields = {"transform": map_from_camera(), "target_frame": "map"}
+    arrow = marker(moving((0.0, 1.0, 0.0), **fields), "velocity", 5)
+    assert arrow.header.frame_id == "map"
+    np.testing.assert_allclose(points_m(arrow), [(13, -0.5, 0), (13, 0.5, 0)], atol=1e-9)
+
+
+def test_who_stands_has_no_arrow_and_who_is_no_target_no_mark() -> None:
+    assert {item.ns for item in moving((0.05, 0.0, 0.0)).markers} & {"velocity", "target"} == set()
+
+
+def test_the_target_has_a_mark_at_the_pelvis() -> None:
+    frame_of_target = dataclasses.replace(
+        Motions().apply(shown(0, Person(body(5), at((0.5, 0, 3))))), target_id=5
+    )
+    mark = marker(markers(frame_of_target), "target", 5)
+    np.testing.assert_allclose(points_m(mark), [(0.5, 0, 3)])
+    assert mark.scale.x > 0

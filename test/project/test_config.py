@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import running
 import yaml
+from geometry_msgs.msg import PoseStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from running import Client
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.client import LANDMARK_DTYPE
-from pose_ros.outputs.messages import OUTPUTS
+from pose_ros.outputs.messages import OUTPUTS, TARGET_OUTPUTS
 from pose_ros.outputs.topics import QOS
 from pose_ros.parameters import parameter_specs
 
@@ -46,6 +47,7 @@ RVIZ_TYPES = {
     "rviz_default_plugins/Image": Image,
     "rviz_default_plugins/MarkerArray": MarkerArray,
     "rviz_default_plugins/PointCloud2": PointCloud2,
+    "rviz_default_plugins/Pose": PoseStamped,
 }
 SHOWN = [name for name, display in DISPLAYS.items() if "Topic" in display]
 
@@ -84,16 +86,16 @@ def test_rviz_uses_classes_that_rviz2_has(kind: str, package: str, items: list[A
         assert item["Class"].partition("/")[::2] in {(package, name) for name in names}
 
 
-def test_rviz_shows_pictures_skeleton_region_landmarks_and_tf() -> None:
+def test_rviz_shows_pictures_skeleton_region_landmarks_target_and_tf() -> None:
     assert {display["Class"].partition("/")[2] for display in DISPLAYS.values()} == {
-        *("Grid", "TF", "Image", "Camera", "MarkerArray", "PointCloud2")
+        *("Grid", "TF", "Image", "Camera", "MarkerArray", "PointCloud2", "Pose")
     }
     off = [name for name, item in DISPLAYS.items() if not (item["Enabled"] and item["Value"])]
     # the spheres of the skeleton have the colors of the sides: both at once would hide each other
     assert off == ["Landmarks by visibility"]
     assert {DISPLAYS[name]["Topic"]["Value"] for name in SHOWN} == {
         *("/image", "/pose/annotated_image", "/pose/landmarks"),
-        *("/pose/markers", "/pose/roi_markers"),
+        *("/pose/markers", "/pose/roi_markers", "/pose/target"),
     }
 
 
@@ -118,7 +120,8 @@ def test_rviz_shows_topics_that_are_published_with_a_fitting_type_and_qos(name: 
         assert RVIZ_TYPES[display["Class"]] is Image
         assert topic["Reliability Policy"] == "Best Effort"
         return
-    (output,) = (item for item in OUTPUTS if f"/pose/{item.name}" == topic["Value"])
+    published = (*OUTPUTS, *TARGET_OUTPUTS)
+    (output,) = (item for item in published if f"/pose/{item.name}" == topic["Value"])
     assert output.message_type is RVIZ_TYPES[display["Class"]]
     offered: QoSProfile = QOS[output.qos]
     if topic["Reliability Policy"] == "Reliable":
@@ -204,11 +207,12 @@ def test_foxglove_layout_has_each_panel_once() -> None:
 
 
 def test_foxglove_shows_topics_that_exist() -> None:
-    published = {f"/pose/{output.name}": output.message_type for output in OUTPUTS}
+    outputs = (*OUTPUTS, *TARGET_OUTPUTS)
+    published = {f"/pose/{output.name}": output.message_type for output in outputs}
     drawn = {topic for panel in PANELS.values() for topic in panel.get("topics", {})}
-    assert drawn == {"/pose/markers", "/pose/roi_markers", "/pose/landmarks"}
+    assert drawn == {"/pose/markers", "/pose/roi_markers", "/pose/landmarks", "/pose/target"}
     for topic in drawn:
-        assert published[topic] in (MarkerArray, PointCloud2)
+        assert published[topic] in (MarkerArray, PointCloud2, PoseStamped)
     assert PANELS["Image!camera"]["imageMode"] == {
         "imageTopic": "/image",
         "calibrationTopic": "/camera_info",
