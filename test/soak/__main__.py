@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 import media
 from benchmark.report import circumstances, image_size
+from detections import STAND_IN
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.utilities import ok
@@ -54,8 +56,12 @@ class Soak:
         self._executor.add_node(self._watcher)
         seed = None if options.steady else options.seed
         width_px, height_px = options.size
-        camera = CameraSettings(options.video, width_px, height_px, options.rate, seed)
+        camera = CameraSettings(
+            options.video, width_px, height_px, options.rate, seed, options.boxes
+        )
         parameters = {"model": options.model, "max_persons": options.max_persons}
+        if options.boxes:
+            parameters["person_detector"] = "topic"
         self._rigs = [Rig(number, parameters, camera, folder) for number in range(options.cameras)]
         for rig in self._rigs:
             rig.watch(self._watcher, is_annotated=options.cameras == 1)
@@ -63,7 +69,10 @@ class Soak:
         self._faults = (
             []
             if options.steady
-            else [Faults(rig, models, options.seed, self._watcher) for rig in self._rigs]
+            else [
+                Faults(rig, models, options.seed, self._watcher, options.max_persons > 1)
+                for rig in self._rigs
+            ]
         )
 
     def run(self) -> list[Record]:
@@ -144,6 +153,8 @@ def main(args: list[str] | None = None) -> int:
         folder = options.out / "soak"
         folder.mkdir(parents=True, exist_ok=True)
         isolate()
+        if options.boxes:
+            use_stand_in()
         run.init([])
         context = circumstances(options)
         records = Soak(options, folder).run()
@@ -156,6 +167,12 @@ def main(args: list[str] | None = None) -> int:
     if was_interrupted:
         print("soak: interrupted", file=sys.stderr)
     return _report(records, context, options)
+
+
+def use_stand_in() -> None:
+    """Have the nodes import the stand-in for vision_msgs."""
+    folders = (str(STAND_IN), os.environ.get("PYTHONPATH", ""))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
 
 
 def _report(records: list[Record], context: Mapping[str, Any], options: argparse.Namespace) -> int:
@@ -214,6 +231,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=tuple(MODELS), default="full")
     parser.add_argument(
         "--max-persons", type=positive_count, default=1, metavar="N", help="default: 1"
+    )
+    parser.add_argument(
+        "--boxes",
+        action="store_true",
+        help="people are found in boxes of another detector, which sends strange ones too",
     )
     parser.add_argument("--seed", type=int, default=1, help="for everything random; default: 1")
     parser.add_argument(

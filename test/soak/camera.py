@@ -22,6 +22,7 @@ from std_msgs.msg import Header
 from pose_ros.blazepose.datatypes import ImageSize
 from pose_ros.outputs.images import image_from_rgb
 from pose_ros.runtime import run
+from soak.detector import SoakDetector
 from soak.record import BURST, GOOD, INVALID, SHIFTED, Frame, write_frame
 
 _CLIP_FRAMES = 60
@@ -36,13 +37,17 @@ _REST_S = 0.1
 
 
 class CameraSettings(NamedTuple):
-    """What a camera sends; 0 Hz: no pause between frames. No seed, no faults."""
+    """What a camera sends; 0 Hz: no pause between frames. No seed, no faults.
+
+    `sends_boxes`: with every third frame, as another detector would.
+    """
 
     video: str
     width_px: int
     height_px: int
     rate_hz: float
     seed: int | None
+    sends_boxes: bool = False
 
 
 class ShuffledCycle:
@@ -72,6 +77,7 @@ class SoakCamera(Node):
         self._frames = itertools.cycle(messages + messages[-2:0:-1])
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=_QUEUE))
         self._rng = random.Random(settings.seed)
+        self._detector = SoakDetector(self, size, self._rng) if settings.sends_boxes else None
         self._kinds = ShuffledCycle(("pause", "burst", "shift", *INVALID), self._rng)
         self._shift_ns, self._shift_end_s = 0, 0.0
 
@@ -116,6 +122,8 @@ class SoakCamera(Node):
         message.header.stamp = Time(sec=seconds, nanosec=nanoseconds)
         frame = Frame(kind, seconds * 10**9 + nanoseconds, time.monotonic_ns())
         self._log.write(write_frame(frame))  # first, or a kill may hide what was sent
+        if self._detector is not None:
+            self._detector.send(message.header, self._settings.seed is not None)
         self._publisher.publish(message)
 
 

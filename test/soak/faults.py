@@ -34,12 +34,14 @@ _ACTIONS = (
     *("reset", "visibility") * 3,
     *("static_images", "other_model", "disable", "kill_camera"),
 )
+_ACTIONS_OF_SEVERAL = ("people",) * 5
 _NOT_ALLOWED: tuple[dict[str, Any], ...] = (
     {"min_detection_confidence": 1.5},
     {"min_tracking_confidence": math.nan},
     {"min_visibility": 0.3, "min_tracking_confidence": -0.1},
     {"smooth_landmarks": "perhaps"},
     {"model": "huge"},
+    {"landmark_interval_s": 2.0},
     {"providers": ["NoSuchProvider"]},
     {"qos_depth": 7},
     {"no_such_parameter": 1},
@@ -49,10 +51,18 @@ _NOT_ALLOWED: tuple[dict[str, Any], ...] = (
 class Faults:
     """Runs one action after the other; what has a duration is undone at its end."""
 
-    def __init__(self, rig: Rig, models: tuple[str, str], seed: int, watcher: Node) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        models: tuple[str, str],
+        seed: int,
+        watcher: Node,
+        are_several: bool = False,
+    ) -> None:
         self._rig, self._models = rig, models
         self._rng = random.Random(seed)
-        self._actions = ShuffledCycle(_ACTIONS, self._rng)
+        actions = (*_ACTIONS, *_ACTIONS_OF_SEVERAL) if are_several else _ACTIONS
+        self._actions = ShuffledCycle(actions, self._rng)
         self._not_allowed = itertools.cycle(_NOT_ALLOWED)
         name = f"{rig.name}/pose"
         self._parameters = AsyncParameterClient(watcher, name)
@@ -109,6 +119,14 @@ class Faults:
 
     def _do_visibility(self) -> None:
         self._set(min_visibility=self._rng.random())
+
+    def _do_people(self) -> None:
+        self._set(
+            landmark_interval_s=self._rng.choice((0.0, 0.066, 0.5)),
+            select=self._rng.choice(("sticky", "largest", "center", "nearest")),
+            hold_time_s=self._rng.uniform(0.0, 3.0),
+            publish_held=self._rng.random() < 0.5,
+        )
 
     def _do_static_images(self) -> None:
         self._set(static_image_mode=True)

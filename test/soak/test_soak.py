@@ -75,6 +75,17 @@ def test_several_people_are_tracked_if_asked_for(tmp_path: Path) -> None:
     assert node["most_people"] == 2
 
 
+def test_people_are_found_in_boxes_of_another_detector_strange_ones_among_them(
+    tmp_path: Path,
+) -> None:
+    several = ("--max-persons=3", "--size=960x540", "--model=lite", "--rate=10", "--boxes")
+    soak = start(tmp_path, "--minutes=0.4", *several)
+    report, _ = finish(soak, tmp_path)
+    assert judge(report, BUSY) == []
+    (node,) = report["nodes"]
+    assert node["most_people"] >= 1
+
+
 def test_a_run_with_faults_is_survived_and_reported(tmp_path: Path) -> None:
     soak = start(tmp_path, "--minutes=0.4", "--size=640x480", "--model=lite", "--seed=3")
     report, printed = finish(soak, tmp_path)
