@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array, Pose
@@ -10,10 +13,15 @@ from pose_ros.blazepose.topology import FULL_BODY
 _MIN_SINE = 0.2
 """Of the angle between spine and shoulders; below it (12 degrees) there is no front."""
 _MIN_VISIBILITY = 0.5
-_SHOULDERS, _HIPS = (
-    [FULL_BODY.names.index(f"{side}_{part}") for side in ("left", "right")]
-    for part in ("shoulder", "hip")
+_TORSO = np.array(
+    [
+        FULL_BODY.names.index(f"{side}_{part}")
+        for part in ("shoulder", "hip")
+        for side in ("left", "right")
+    ]
 )
+
+Vector = Sequence[float]
 
 
 def body_axes(left: Float64Array, up: Float64Array) -> Float64Array | None:
@@ -21,12 +29,24 @@ def body_axes(left: Float64Array, up: Float64Array) -> Float64Array | None:
 
     They are the columns: x leads out of the chest, y to the person's left, z along the spine.
     """
-    length = np.linalg.norm(left) * np.linalg.norm(up)
-    forward = np.cross(left, up)
-    if not np.linalg.norm(forward) > _MIN_SINE * length:
+    axes = _axes(left.tolist(), up.tolist())
+    return None if axes is None else np.array(axes).T
+
+
+def _axes(left: Vector, up: Vector) -> tuple[Vector, Vector, Vector] | None:
+    """Return the axes; with so few numbers this is faster than NumPy."""
+    forward, up_length = _cross(left, up), math.hypot(*up)
+    length = math.hypot(*forward)
+    if not length > _MIN_SINE * math.hypot(*left) * up_length:
         return None
-    x, z = forward / np.linalg.norm(forward), up / np.linalg.norm(up)
-    return np.column_stack((x, np.cross(z, x), z))
+    x = [value / length for value in forward]
+    z = [value / up_length for value in up]
+    return x, _cross(z, x), z
+
+
+def _cross(one: Vector, other: Vector) -> Vector:
+    (a, b, c), (x, y, z) = one, other
+    return b * z - c * y, c * x - a * z, a * y - b * x
 
 
 def facing_axes(pose: Pose) -> Float64Array | None:
@@ -35,11 +55,17 @@ def facing_axes(pose: Pose) -> Float64Array | None:
     They are those of the shoulders and hips of the world landmarks; hips that are not visible only
     say which way is up. None where a model has no such landmarks, or a shoulder is not visible.
     """
-    is_visible = pose.visibility >= _MIN_VISIBILITY
-    if pose.world_landmarks_m is None or not is_visible[_SHOULDERS].all():
+    if pose.world_landmarks_m is None:
         return None
-    points_m = pose.world_landmarks_m.astype(np.float64)
-    pairs = (_SHOULDERS, _HIPS) if is_visible[_HIPS].all() else (_SHOULDERS,)
-    left = np.sum([points_m[pair] for pair in pairs], axis=0)
-    up = points_m[_SHOULDERS].mean(axis=0) - points_m[_HIPS].mean(axis=0)
-    return body_axes(left[0] - left[1], up)
+    shoulder, other_shoulder, hip, other_hip = pose.visibility[_TORSO].tolist()
+    if not min(shoulder, other_shoulder) >= _MIN_VISIBILITY:
+        return None
+    points_m = pose.world_landmarks_m[_TORSO].tolist()
+    has_hips = min(hip, other_hip) >= _MIN_VISIBILITY
+    left, up = [], []
+    for left_shoulder, right_shoulder, left_hip, right_hip in zip(*points_m, strict=True):
+        hips_m = left_hip - right_hip if has_hips else 0.0
+        left.append(left_shoulder - right_shoulder + hips_m)
+        up.append((left_shoulder + right_shoulder - left_hip - right_hip) / 2)
+    axes = _axes(left, up)
+    return None if axes is None else np.array(axes).T

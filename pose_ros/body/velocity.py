@@ -7,11 +7,11 @@ positions decide how much a new position counts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from pose_ros.blazepose.datatypes import Float64Array, freeze
+from pose_ros.blazepose.datatypes import Float64Array
 
 ACCELERATION_M2_S3 = 0.1
 """Spectral density of the acceleration, for each axis.
@@ -23,10 +23,14 @@ PREDICTED_NS = 10**9
 """How long a motion is predicted without a position; the position is then off by some 0.3 m."""
 _START_SPEED_M_S = 1.0
 _UNIT = np.eye(3)
+# What acceleration adds to the covariance in a step of s seconds, times s^3, s^2 and s.
+_CUBIC, _SQUARE, _LINEAR = (
+    ACCELERATION_M2_S3 * np.kron(part, _UNIT)
+    for part in (((1 / 3, 0), (0, 0)), ((0, 1 / 2), (1 / 2, 0)), ((0, 0), (0, 1)))
+)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Observation:
+class Observation(NamedTuple):
     """A position (3,) in m, and the covariances (3, 3) of its error: noise and bias.
 
     The noise is another in each image; the bias is the same in many of them, and that of one
@@ -39,14 +43,8 @@ class Observation:
     scale_std: float = 0.0
     source: str = ""
 
-    def __post_init__(self) -> None:
-        freeze(self, "position_m", (3,), np.float64)
-        freeze(self, "noise_m2", (3, 3), np.float64)
-        freeze(self, "bias_m2", (3, 3), np.float64)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Motion:
+class Motion(NamedTuple):
     """Position (3,) in m and velocity (3,) in m/s of one person at the time `time_ns`.
 
     `noise_covariance` (6, 6) is that of both as far as the noise of the positions makes them
@@ -59,11 +57,6 @@ class Motion:
     seen: Observation
     seen_ns: int
     time_ns: int
-
-    def __post_init__(self) -> None:
-        freeze(self, "position_m", (3,), np.float64)
-        freeze(self, "velocity_m_s", (3,), np.float64)
-        freeze(self, "noise_covariance", (6, 6), np.float64)
 
     @classmethod
     def started(cls, seen: Observation, time_ns: int) -> Motion:
@@ -84,43 +77,48 @@ class Motion:
         """The covariance (3, 3) of the velocity; who seems too far away seems too fast as well."""
         bias_m_s = self.seen.scale_std * self.velocity_m_s
         covariance_m2_s2: Float64Array = self.noise_covariance[3:, 3:]
-        return covariance_m2_s2 + np.outer(bias_m_s, bias_m_s)
+        return covariance_m2_s2 + bias_m_s[:, None] * bias_m_s
 
     def predicted(self, time_ns: int) -> Motion | None:
         """Return the motion at a later time; None if the person was not seen for too long."""
         if time_ns - self.seen_ns > PREDICTED_NS:
             return None
         step_s = (time_ns - self.time_ns) * 1e-9
-        before = self.noise_covariance
-        moved = before[:3] + step_s * before[3:]
-        covariance = np.empty((6, 6))
-        covariance[:3, :3] = moved[:, :3] + step_s * moved[:, 3:]
-        covariance[:3, 3:] = moved[:, 3:]
-        covariance[3:, 3:] = before[3:, 3:]
-        steps = np.array(((step_s**3 / 3, step_s**2 / 2), (0.0, step_s)))
-        covariance += np.kron(ACCELERATION_M2_S3 * steps, _UNIT)
-        covariance[3:, :3] = covariance[:3, 3:].T
+        covariance = self.noise_covariance.copy()
+        covariance[:3] += step_s * covariance[3:]
+        covariance[:, :3] += step_s * covariance[:, 3:]
+        covariance += step_s * (_LINEAR + step_s * (_SQUARE + step_s * _CUBIC))
         position_m = self.position_m + step_s * self.velocity_m_s
-        return replace(self, position_m=position_m, noise_covariance=covariance, time_ns=time_ns)
+        return Motion(position_m, self.velocity_m_s, covariance, self.seen, self.seen_ns, time_ns)
 
     def updated(self, seen: Observation) -> Motion:
         """Return the motion with a position observed at its time.
 
         That of another source has another bias, so that it says nothing about the velocity.
         """
-        covariance = self.noise_covariance
+        before = self.noise_covariance
         if seen.source != self.seen.source:
             position_m, velocity_m_s = seen.position_m, self.velocity_m_s
             covariance = np.zeros((6, 6))
             covariance[:3, :3] = seen.noise_m2
-            covariance[3:, 3:] = self.noise_covariance[3:, 3:]
+            covariance[3:, 3:] = before[3:, 3:]
         else:
-            gain = np.linalg.solve(covariance[:3, :3] + seen.noise_m2, covariance[:3]).T
+            gain = before[:, :3] @ _inverse(before[:3, :3] + seen.noise_m2)
             change = gain @ (seen.position_m - self.position_m)
             position_m, velocity_m_s = self.position_m + change[:3], self.velocity_m_s + change[3:]
-            covariance = covariance - gain @ covariance[:3]
+            covariance = before - gain @ before[:3]
             covariance = (covariance + covariance.T) / 2
         return Motion(position_m, velocity_m_s, covariance, seen, self.time_ns, self.time_ns)
+
+
+def _inverse(matrix: Float64Array) -> Float64Array:
+    """Return the inverse of a symmetric matrix (3, 3), faster than LAPACK does."""
+    (a, b, c), (_, d, e), (_, _, f) = matrix.tolist()
+    aa, ab, ac = d * f - e * e, c * e - b * f, b * e - c * d
+    bb, bc, cc = a * f - c * c, b * c - a * e, a * d - b * b
+    determinant = a * aa + b * ab + c * ac
+    inverse: Float64Array = np.array(((aa, ab, ac), (ab, bb, bc), (ac, bc, cc))) / determinant
+    return inverse
 
 
 def moved(

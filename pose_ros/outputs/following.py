@@ -65,11 +65,12 @@ class Following:
         if frame.poses.has_jumped or time_ns < self._time_ns:
             before = TargetChoice(is_released=before.is_released)
         self._time_ns = time_ns
-        candidates = _candidates(frame)
+        present = [pose.person_id for pose in frame.poses]
+        is_kept = before.person_id in present and not self._requests
+        candidates = [] if is_kept else _candidates(frame)
         while self._requests:
             request = self._requests.popleft()
             before = before.next(candidates, time_ns) if request == "next" else before.released()
-        present = [pose.person_id for pose in frame.poses]
         follow = frame.options.follow
         self._choice = before.updated(present, candidates, follow, hold_ns, time_ns)
         if self._choice.person_id != before.person_id:

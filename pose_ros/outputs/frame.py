@@ -107,7 +107,7 @@ class Frame:
         poses = [person.pose for person in self.people]
         return draw_poses(self.image, poses, self.topology, self.options.min_visibility, labels)
 
-    @property
+    @cached_property
     def output_header(self) -> Header:
         """The header of positions: that of the image, in the target frame if there is one."""
         frame_id = self.options.target_frame or self.header.frame_id
@@ -118,7 +118,7 @@ class Frame:
         """Whether positions can be given in the frame of `output_header`."""
         return not self.options.target_frame or self.transform is not None
 
-    @property
+    @cached_property
     def output_rotation(self) -> Float64Array:
         """The rotation (3, 3) from the camera's frame to the output's, if that is known."""
         if self.transform is None:

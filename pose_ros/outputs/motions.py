@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
-
-import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.body.orientation import facing_axes
@@ -66,20 +65,20 @@ def _observations(frame: Frame) -> dict[int, Observation]:
         for person in frame.people
         if person.position is not None
         and person.pose.held_ns == 0
-        and np.isfinite(person.position.pelvis_m).all()
+        and math.isfinite(person.position.pelvis_m[0])
     }
 
 
 def _observation(frame: Frame, position: Position) -> Observation:
     """Return the pelvis; of the variance of its distance, only a part is other in each image."""
-    rotation, distance_m = frame.output_rotation, float(np.linalg.norm(position.pelvis_m))
-    ray = rotation @ position.pelvis_m / distance_m
-    bias_m2 = max(position.distance_std_m**2 - position.distance_noise_m**2, 0.0)
-    bias = bias_m2 * np.outer(ray, ray)
-    return Observation(
-        position_m=frame.to_output_frame([position.pelvis_m])[0],
-        noise_m2=rotation @ position.pelvis_covariance_m2 @ rotation.T - bias,
-        bias_m2=bias,
-        scale_std=float(np.sqrt(bias_m2)) / distance_m,
-        source=position.source,
-    )
+    pelvis_m, noise_m2 = position.pelvis_m, position.pelvis_covariance_m2
+    distance_m = math.sqrt(pelvis_m @ pelvis_m)
+    ray, output_m = pelvis_m / distance_m, pelvis_m
+    if frame.transform is not None:
+        rotation = frame.output_rotation
+        ray, noise_m2 = rotation @ ray, rotation @ noise_m2 @ rotation.T
+        output_m = frame.to_output_frame(pelvis_m[None])[0]
+    variance_m2 = max(position.distance_std_m**2 - position.distance_noise_m**2, 0.0)
+    bias_m2 = variance_m2 * ray[:, None] * ray
+    scale_std = math.sqrt(variance_m2) / distance_m
+    return Observation(output_m, noise_m2 - bias_m2, bias_m2, scale_std, position.source)

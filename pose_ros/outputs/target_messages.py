@@ -20,6 +20,7 @@ from pose_ros.outputs.frame import Frame, Target
 from pose_ros.outputs.transforms import frame_transform, quaternion
 
 _FACING_STD_RAD = 0.3
+_UNIT = np.eye(6)
 _UNKNOWN_STD_RAD, _UNKNOWN_STD_RAD_S = np.pi, 10.0
 
 
@@ -83,6 +84,6 @@ def _pose(target: Target) -> Pose:
 
 def _covariance(linear: Float64Array, angular_std: float) -> Float64Array:
     """Return a covariance (36,) in the order of messages: that of a vector, and of angles."""
-    covariance = np.diag([0.0, 0.0, 0.0, *[angular_std**2] * 3])
+    covariance = angular_std**2 * _UNIT
     covariance[:3, :3] = linear
     return covariance.ravel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
@@ -90,16 +92,15 @@ def frame_transform(
 
 def quaternion(rotation: Float64Array) -> Quaternion:
     """Return the unit quaternion of a rotation matrix (3, 3)."""
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation.tolist()
     # 4 q q^T of the quaternion q: each row is a multiple of q, the longest one is the most exact
-    products = np.array(
-        [
-            (1 + xx - yy - zz, xy + yx, zx + xz, zy - yz),
-            (xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx),
-            (zx + xz, yz + zy, 1 - xx - yy + zz, yx - xy),
-            (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
-        ]
+    products = (
+        (1 + xx - yy - zz, xy + yx, zx + xz, zy - yz),
+        (xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx),
+        (zx + xz, yz + zy, 1 - xx - yy + zz, yx - xy),
+        (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
     )
-    row = products[np.diag(products).argmax()]
-    x, y, z, w = (row / np.linalg.norm(row)).tolist()
+    row = max(enumerate(products), key=lambda item: item[1][item[0]])[1]
+    length = math.hypot(*row)
+    x, y, z, w = (value / length for value in row)
     return Quaternion(x=x, y=y, z=z, w=w)
