@@ -23,9 +23,12 @@ PARAMETERS = {
     "image_transport": "raw or compressed",
     "qos_reliability": "reliability requested from the camera",
     "position_source": "auto, depth, world or none",
+    "person_height_m": "height of the people, if it is known",
+    "camera_height_m": "height of a level camera above the floor, if it is known",
     "publish_tf": "true publishes a TF frame for each person",
     "tf_prefix": "prefix of these frames, such as front/",
     "target_frame": "frame of the landmarks and markers, reached by TF",
+    "floor_frame": "frame whose plane z = 0 is the floor that people stand on, reached by TF",
     "autostart": "false leaves the transitions to a lifecycle manager",
     "use_sim_time": "true takes the time from /clock, as with a played bag",
 }

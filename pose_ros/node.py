@@ -201,7 +201,7 @@ class PoseNode(ManagedNode):
                 depth = active.inputs.depth.find(frame.header, size, slop_s, frame.stamp_scale)
         except ImageError as error:
             self._report.reject_depth(str(error))
-        return active.processor.locate(frame, depth)
+        return active.processor.locate(frame, depth, active.outputs.floor(frame))
 
     def _publish(self, active: _Active, frame: Frame, demand: Demand) -> None:
         with self._report.diagnostics.stage("publish"):

@@ -23,6 +23,7 @@ from pose_ros.blazepose.topology import Topology
 from pose_ros.body.ages import Ages
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.depth import DepthImage
+from pose_ros.geometry.floor import Floor
 from pose_ros.geometry.located import Position
 from pose_ros.geometry.position import PositionEstimator
 from pose_ros.inputs.calibration import Calibration
@@ -105,6 +106,12 @@ class FrameProcessor:
         self._estimator.configure(options, MODELS[options.model].distance_factor)
         if options.model != self._options.model:
             self._mask_problem = None
+        old = self._options
+        if (old.camera_height_m, old.floor_frame) != (
+            options.camera_height_m,
+            options.floor_frame,
+        ):
+            self._estimator.forget_floor()
         self._options = options
 
     def reset(self) -> None:
@@ -143,10 +150,10 @@ class FrameProcessor:
             has_masks=has_masks,
         )
 
-    def locate(self, frame: Frame, depth: DepthImage | None) -> Frame:
-        """Return the frame with the positions of its people."""
+    def locate(self, frame: Frame, depth: DepthImage | None, floor: Floor | None = None) -> Frame:
+        """Return the frame with the positions of its people, who stand on a floor if given."""
         with self._diagnostics.stage("position"):
-            positions = self._estimator.estimate(frame.poses, frame.camera, depth)
+            positions = self._estimator.estimate(frame.poses, frame.camera, depth, floor)
         ids = (pose.person_id for pose in frame.poses.everybody)
         position_of = dict(zip(ids, positions, strict=True))
         self._note_distances(position_of)
@@ -215,6 +222,10 @@ class FrameProcessor:
         """Return the time since the frame before; a usual one after a reset."""
         last_ns, self._last_time_ns = self._last_time_ns, time_ns
         return (time_ns - last_ns) / 1e9 if 0 < last_ns < time_ns else FRAME_PERIOD_S
+
+
+def _floor(options: NodeOptions) -> tuple[float, str]:
+    return options.camera_height_m, options.floor_frame
 
 
 def _decode(message: Image | CompressedImage, value_range: ValueRange) -> ImageArray:

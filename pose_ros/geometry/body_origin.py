@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from pose_ros.blazepose.datatypes import Float64Array, Pose
+from pose_ros.blazepose.datatypes import Float64Array, ImageSize, Pose
 from pose_ros.geometry.depth import MIN_VISIBILITY
 
 _MIN_LANDMARKS = 6
@@ -13,6 +14,10 @@ _INLIER_M = 0.1
 _MIN_SPREAD_RAD = 1e-3
 # Half of the buttock depth of adults. ref: ANSUR II (2012)
 _HIP_DEPTH_M = 0.1
+_HIPS, _KNEES = [23, 24], [25, 26]
+_MARGIN_OF_IMAGE = 0.01
+# From images of people, cut off above the knees and above the hips (real_people.py --rows).
+_KNEES_HIDDEN_STD, _HIPS_HIDDEN_STD = 0.09, 0.16
 
 
 def body_origin(pose: Pose, rays: Float64Array) -> Float64Array | None:
@@ -52,3 +57,22 @@ def surface_z(origin_m: Float64Array, distance_factor: float) -> float:
     """
     distance_m = float(np.linalg.norm(origin_m))
     return float(origin_m[2]) * (distance_factor - _HIP_DEPTH_M / distance_m)
+
+
+def are_seen(pose: Pose, landmarks: list[int], image_size: ImageSize) -> npt.NDArray[np.bool_]:
+    """Return which landmarks are visible and in the image, not at its edge."""
+    points_px, size_px = pose.landmarks_px[landmarks, :2], np.array(image_size)
+    margin_px = _MARGIN_OF_IMAGE * size_px
+    is_inside = ((points_px >= margin_px) & (points_px < size_px - margin_px)).all(axis=1)
+    is_seen: npt.NDArray[np.bool_] = is_inside & (pose.visibility[landmarks] >= MIN_VISIBILITY)
+    return is_seen
+
+
+def hidden_std(pose: Pose, image_size: ImageSize) -> float:
+    """Return by how much less sure the fit is where less than the legs is seen.
+
+    It is a standard deviation, as a part of the distance: the model only guesses the rest.
+    """
+    if not are_seen(pose, _HIPS, image_size).any():
+        return _HIPS_HIDDEN_STD
+    return 0.0 if are_seen(pose, _KNEES, image_size).any() else _KNEES_HIDDEN_STD

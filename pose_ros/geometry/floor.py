@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array, ImageSize, Pose, freeze
-from pose_ros.geometry.depth import MIN_VISIBILITY
+from pose_ros.geometry.body_origin import are_seen
 from pose_ros.geometry.heights import ADULT_M, FIT_STD, Height
 
 _LEVEL_STD_RAD = math.radians(2.0)
@@ -18,7 +18,6 @@ _ANKLE_M, _FLOOR_STD_M = 0.07, 0.04
 _ANKLES, _HIPS = [27, 28], [23, 24]
 # Hips of adults who sit are higher above their ankles than this; the hips of who lies are not.
 _MIN_HIP_M = 0.3
-_MARGIN_OF_IMAGE = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,18 +55,10 @@ def height_on_floor(
     ankle_m = origin_m + body_m[low]
     below_m = float(-floor.normal @ ankle_m)
     is_upright = above_m[_HIPS].mean() - above_m[low] >= _MIN_HIP_M
-    if not (_are_seen(adult, image_size) and is_upright and below_m > 0):
+    if not (are_seen(adult, _ANKLES, image_size).all() and is_upright and below_m > 0):
         return None
     scale = floor.camera_height_m / (below_m + _ANKLE_M)
     across_m = math.sqrt(max(float(ankle_m @ ankle_m) - below_m**2, 0.0))
     tilt_std = floor.tilt_std_rad * across_m / below_m
     std = math.hypot(FIT_STD, tilt_std, _FLOOR_STD_M / floor.camera_height_m)
     return Height(ADULT_M * scale, std)
-
-
-def _are_seen(pose: Pose, image_size: ImageSize) -> bool:
-    """Return whether both ankles are visible and not at the edge of the image."""
-    points_px, size_px = pose.landmarks_px[_ANKLES, :2], np.array(image_size)
-    margin_px = _MARGIN_OF_IMAGE * size_px
-    is_inside = (points_px >= margin_px).all() and (points_px < size_px - margin_px).all()
-    return bool(is_inside and (pose.visibility[_ANKLES] >= MIN_VISIBILITY).all())

@@ -36,9 +36,12 @@ class Height(NamedTuple):
 ADULT = Height(ADULT_M, math.hypot(_ADULT_STD, FIT_STD))
 
 
-def taught_height(height_m: float) -> Height:
-    """Return the height with which a body appears where a depth camera measures it."""
-    return Height(height_m, _TAUGHT_STD)
+def taught_height(height_m: float, hidden_std: float) -> Height:
+    """Return the height with which a body appears where a depth camera measures it.
+
+    `hidden_std` is how much less sure that is if the body is seen in part only.
+    """
+    return Height(height_m, math.hypot(_TAUGHT_STD, hidden_std))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,15 @@ class Samples:
         return Height(*(median(values) for values in zip(*self.heights, strict=True)))
 
 
-_NO_SAMPLES = Samples()
+NO_SAMPLES = Samples()
 
 
 @dataclass(frozen=True, slots=True)
 class KnownHeights:
     """What was measured of one person's height: by depth, and from where the feet stand."""
 
-    by_depth: Samples = _NO_SAMPLES
-    by_floor: Samples = _NO_SAMPLES
+    by_depth: Samples = NO_SAMPLES
+    by_floor: Samples = NO_SAMPLES
 
     def estimate(self, given_m: float) -> tuple[Height, bool]:
         """Return the height, and whether it is more than that of an adult.

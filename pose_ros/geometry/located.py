@@ -79,9 +79,9 @@ class Precision(NamedTuple):
 DEPTH = Precision(0.01, 0.005, 0.02)
 
 
-def by_height(height: Height) -> Precision:
-    """Return the precision of a distance from the size of a body."""
-    return Precision(math.hypot(height.std, _WORLD_NOISE), _WORLD_NOISE)
+def by_height(height: Height, hidden_std: float) -> Precision:
+    """Return the precision of a distance from the size of a body, of which a part is hidden."""
+    return Precision(math.hypot(height.std, hidden_std, _WORLD_NOISE), _WORLD_NOISE)
 
 
 def _pelvis_covariance(

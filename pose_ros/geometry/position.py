@@ -15,13 +15,14 @@ import numpy as np
 from pose_ros.blazepose.datatypes import Float64Array, Pose, Poses
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.smoothing import OneEuroFilter
-from pose_ros.geometry.body_origin import body_origin, surface_z
+from pose_ros.geometry.body_origin import body_origin, hidden_std, surface_z
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.depth import DepthImage, z_from_depth
 from pose_ros.geometry.floor import Floor, height_on_floor
 from pose_ros.geometry.heights import (
     ADULT_M,
     NO_HEIGHTS,
+    NO_SAMPLES,
     Height,
     KnownHeights,
     Samples,
@@ -83,6 +84,13 @@ class PositionEstimator:
         `distance_factor` is that of the model's row.
         """
         self._options, self._distance_factor = options, distance_factor
+
+    def forget_floor(self) -> None:
+        """Forget the heights that a floor has shown, because it is another one now."""
+        self._known = {
+            number: replace(known, memory=_taught(known.memory, by_floor=NO_SAMPLES))
+            for number, known in self._known.items()
+        }
 
     def estimate(
         self,
@@ -155,7 +163,9 @@ class PositionEstimator:
             origin_m = body_origin(with_stature(pose, ADULT_M), rays)
             if origin_m is not None:
                 adult_m = surface_z(origin_m, self._distance_factor)
-                height = taught_height(ADULT_M * z_m[HIPS].mean() / adult_m)
+                height = taught_height(
+                    ADULT_M * z_m[HIPS].mean() / adult_m, hidden_std(pose, view.camera.image_size)
+                )
                 memory = _taught(memory, by_depth=taught.add(height, view.time_ns))
         height_m = self._known_m(memory)
         return position_at(pose, view.camera, rays, z_m, "depth", DEPTH, height_m), memory
@@ -179,7 +189,8 @@ class PositionEstimator:
             distance_m, used = _smooth(distance_m, memory.distance, view.time_ns)
             memory = replace(memory, distance=used)
         z_m = distance_m + scale * adult.world_landmarks_m[:, 2].astype(np.float64)
-        how, height_m = by_height(height), self._known_m(memory)
+        how = by_height(height, hidden_std(pose, view.camera.image_size))
+        height_m = self._known_m(memory)
         return position_at(pose, view.camera, rays, z_m, "world", how, height_m), memory
 
     def _height(self, memory: _Memory) -> Height:

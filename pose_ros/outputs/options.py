@@ -51,6 +51,11 @@ class OutputOptions(Options):
         "Frame that ~/landmarks, ~/people, ~/target and the markers are moved to by TF; empty "
         "means the image's own.",
     )
+    floor_frame: str = option(
+        "",
+        "Frame whose plane z = 0 is the floor that people stand on, reached by TF: where the feet "
+        "stand then shows how far away they are. Empty means none; camera_height_m may do.",
+    )
     follow: str = option(
         "none",
         "Who of the tracked people becomes the target: nobody (none), the nearest one, the one "

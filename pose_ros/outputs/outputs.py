@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 from rclpy.node import Node
 
+from pose_ros.geometry.floor import Floor
 from pose_ros.outputs.following import Following
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.motions import Motions
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.sink import Demand, Sink, total_demand
-from pose_ros.outputs.target import TargetFrame
 from pose_ros.outputs.target_services import TargetServices
 from pose_ros.outputs.tf import TfSink
+from pose_ros.outputs.tf_frames import TfFrames
 from pose_ros.outputs.topics import TopicSink
 
 
@@ -24,7 +25,7 @@ class Outputs:
     """
 
     def __init__(self, node: Node, topics: TopicSink) -> None:
-        self._target_frame = TargetFrame(node)
+        self._frames = TfFrames(node)
         self._motions, self._following = Motions(), Following()
         self._services = TargetServices(node, self._following)
         self._tf = TfSink(node)
@@ -36,14 +37,18 @@ class Outputs:
 
     def update(self, options: OutputOptions) -> None:
         """Connect and advertise as the options ask. Raises OptionError without tf2_ros."""
-        self._target_frame.update(options)
+        self._frames.update(options)
         self._services.follow = options.follow
         for sink in self._sinks:
             sink.update(options)
 
+    def floor(self, frame: Frame) -> Floor | None:
+        """Return the floor that the people of a frame stand on; None if it is unknown."""
+        return self._frames.floor(frame)
+
     def publish(self, frame: Frame, demand: Demand, hold_time_s: float) -> None:
         """Publish a frame that was made for a demand; a target is lost after `hold_time_s`."""
-        frame = self._target_frame.apply(frame)
+        frame = self._frames.to_target(frame)
         if demand.needs_motions:
             frame = self._motions.apply(frame)
             frame = self._following.apply(frame, self._motions.find, hold_time_s)
@@ -58,7 +63,7 @@ class Outputs:
     @property
     def problems(self) -> Mapping[str, str | None]:
         """What was wrong with the last frame, by kind; None where nothing was."""
-        return {"target_frame": self._target_frame.problem}
+        return self._frames.problems
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -69,4 +74,4 @@ class Outputs:
         """Disconnect what connects only while the node is active."""
         self._services.release()
         self._tf.release()
-        self._target_frame.release()
+        self._frames.release()

@@ -23,6 +23,8 @@ def check_tf(options: OutputOptions) -> None:
         import_tf2("publish_tf")
     if options.target_frame:
         import_tf2("target_frame")
+    if options.floor_frame:
+        import_tf2("floor_frame")
 
 
 def import_tf2(parameter: str) -> ModuleType:
@@ -52,7 +54,7 @@ class TfSink:
 
     @property
     def demand(self) -> Demand:
-        """What the present subscribers of /tf need; the node's own TargetFrame is one of them."""
+        """What the present subscribers of /tf need; the node's own TfFrames is one of them."""
         with self._lock:
             publisher = None if self._broadcaster is None else self._broadcaster.pub_tf
             has_any = publisher is not None and bool(publisher.get_subscription_count())

@@ -1,13 +1,15 @@
 """How far away real people seem, by each source, beside what a depth camera measured.
 
 `python test/geometry/real_people.py` prints errors in % of the distance, for each person, model
-and size of the image. people_truth.py has the truth and how it was measured.
+and size of the image. people_truth.py has the truth and how it was measured. With `--rows N` only
+the upper N rows of the image are used: 330 show no knees, 270 no hips.
 
 Each person is tracked for some images, from a region of the size of an adult around the hips.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import media
+from point_clouds import Cloud
 
 from geometry.people_truth import FOCAL_PX, Person, Scene, scenes
 from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
@@ -36,6 +39,7 @@ SCALES = (1.0, 0.75, 0.5)
 NAMES = ("lite", "full", "heavy")
 SOURCES = ("depth", "unknown", "height", "floor", "taught")
 IMAGES = 10
+ALL_ROWS = 480
 FRAME_NS = 33_333_333
 _REGION_M = 2.4
 
@@ -79,9 +83,11 @@ class Case:
         return position
 
 
-def cases() -> Iterator[Case]:
-    """Yield all cases. MediaUnavailable if the images can't be had."""
-    for scene, model, scale in product(scenes().values(), NAMES, SCALES):
+def cases(rows_px: int) -> Iterator[Case]:
+    """Yield all cases in the upper rows of the images. MediaUnavailable if those can't be had."""
+    for whole, model, scale in product(scenes().values(), NAMES, SCALES):
+        cut = Cloud(whole.measured.image[:rows_px], whole.measured.points_m[:rows_px])
+        scene = replace(whole, measured=cut)
         size = tuple(round(side * scale) for side in scene.measured.image.shape[1::-1])
         image = cv2.resize(scene.measured.image, size, interpolation=cv2.INTER_AREA)
         camera, depth = _camera(scene, scale, ImageSize(*size)), _depth(scene, size)
@@ -127,10 +133,10 @@ class Row:
     stds: dict[str, float]
 
 
-def rows() -> Iterator[Row]:
+def rows(rows_px: int = ALL_ROWS) -> Iterator[Row]:
     """Yield the errors of all cases; what is taught comes from the image in full size."""
     full: dict[tuple[str, str], Case] = {}
-    for case in cases():
+    for case in cases(rows_px):
         key = (case.person.name, case.model)
         if case.scale == 1.0:
             full[key] = case
@@ -145,12 +151,18 @@ def rows() -> Iterator[Row]:
         yield Row(case, errors, stds)
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=ALL_ROWS, help="upper rows of the images")
+    return parser.parse_args()
+
+
 def main() -> int:
     """Print the errors; 2 with the reason if the pictures can't be had."""
     found = []
     print(f"{'person':<12} {'model':<6} scale" + "".join(f"{name:>9}" for name in SOURCES))
     try:
-        for row in rows():
+        for row in rows(_arguments().rows):
             found.append(row)
             texts = [_percent(row.errors.get(name)) for name in SOURCES]
             case = row.case
@@ -161,6 +173,8 @@ def main() -> int:
     print("\nsource   model  cases   median  largest   stated  within 2")
     for source, model in product(SOURCES, NAMES):
         part = [row for row in found if row.case.model == model and source in row.errors]
+        if not part:
+            continue
         errors = np.array([row.errors[source] for row in part])
         stds = np.array([row.stds[source] for row in part])
         print(

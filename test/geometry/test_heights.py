@@ -180,6 +180,14 @@ def test_feet_on_the_floor_show_the_distance(scene: Scene, factor: float) -> Non
     assert position.distance_std_m < 0.07 * z_m(position)
 
 
+def test_feet_that_are_hidden_later_leave_the_height_until_there_is_another_floor() -> None:
+    used, person = PositionEstimator(PositionOptions()), taller(FAR[0], 0.7)
+    shown = at(used, person, floor=floor_below(person))
+    assert at(used, person, image=2).height_m == pytest.approx(shown.height_m)
+    used.forget_floor()
+    assert np.isnan(at(used, person, image=3).height_m)
+
+
 def level(scene: Scene) -> Scene:
     """The person as a level camera sees them."""
     tilt = np.radians(-TILT_DEG)
@@ -203,6 +211,19 @@ def test_the_height_of_a_level_camera_gives_it_too_but_less_surely() -> None:
     assert surer.distance_std_m < position.distance_std_m
     overruled = at(PositionEstimator(options), person, floor=floor)
     assert overruled.distance_std_m == surer.distance_std_m
+
+
+def test_who_is_seen_in_part_is_less_sure() -> None:
+    scene, stds = FAR[0], []
+    for unseen in ((), ("left_knee",), ("left_knee", "right_knee"), ("left_hip", "right_hip")):
+        pose = changed(scene, **dict.fromkeys(unseen, (300.0, 500.0)))
+        (position,) = PositionEstimator(PositionOptions()).estimate(
+            Poses([pose]), scene.camera, None
+        )
+        stds.append(position.distance_std_m / float(np.linalg.norm(position.pelvis_m)))
+    whole, one_leg, no_legs, no_hips = stds
+    assert whole == pytest.approx(one_leg)
+    assert one_leg < no_legs < no_hips < 0.2
 
 
 def changed(scene: Scene, **points: tuple[float, float]) -> Pose:

@@ -29,9 +29,11 @@ PARAMETERS = {
         "image_transport",
         "qos_reliability",
         "position_source",
+        "person_height_m",
+        "camera_height_m",
         "publish_tf",
     ),
-    *("tf_prefix", "target_frame", "autostart", "use_sim_time"),
+    *("tf_prefix", "target_frame", "floor_frame", "autostart", "use_sim_time"),
 }
 ARGUMENTS = PARAMETERS | {
     *("namespace", "name", "image", "camera_info", "depth", "detections", "params_file"),

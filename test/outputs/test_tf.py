@@ -31,15 +31,19 @@ from std_msgs.msg import Header
 from outputs.test_messages import frame, located, pose
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.outputs.options import OutputOptions
-from pose_ros.outputs.target import TargetFrame, TfListener
 from pose_ros.outputs.tf import TfSink, check_tf
+from pose_ros.outputs.tf_frames import TfFrames, TfListener
 
 STAND_IN = running.ROOT / "test" / "stand_in"
 HAS_TF2 = importlib.util.find_spec("tf2_ros") is not None
 WITHOUT_TF2 = pytest.mark.skipif(HAS_TF2, reason="tf2_ros is installed here: nothing to reject")
 WITH_TF2 = pytest.mark.skipif(not HAS_TF2, reason="tf2_ros is not installed, and not on PyPI")
 HEADER = Header(stamp=Stamp(sec=1_700_000_000), frame_id="camera")
-ASKED: dict[str, Any] = {"publish_tf": True, "target_frame": "map"}
+ASKED: dict[str, Any] = {
+    "publish_tf": True,
+    "target_frame": "map",
+    "floor_frame": "base_footprint",
+}
 OPTIONS = OutputOptions(publish_tf=True, target_frame="map")
 
 
@@ -101,7 +105,8 @@ def test_the_error_names_parameter_package_and_remedy(
     monkeypatch.setitem(sys.modules, "tf2_ros", None)  # blocks the import
     options = OutputOptions(**{parameter: ASKED[parameter]})
     node: Any = None  # not looked at
-    update = {"publish_tf": TfSink(node).update, "target_frame": TargetFrame(node).update}
+    frames = TfFrames(node).update
+    update = {"publish_tf": TfSink(node).update, "target_frame": frames, "floor_frame": frames}
     for rejecting in (check_tf, update[parameter]):
         with pytest.raises(OptionError, match=f"^{parameter} needs") as caught:
             rejecting(options)
@@ -166,7 +171,7 @@ def test_the_images_own_frame_needs_no_look_up(stand_in: ModuleType, robot: Robo
 def test_both_connect_and_disconnect_as_the_options_ask(
     stand_in: ModuleType, robot: Robot
 ) -> None:
-    sink, target = TfSink(robot.listener), TargetFrame(robot.listener)
+    sink, target = TfSink(robot.listener), TfFrames(robot.listener)
     for options, count in ((OPTIONS, 1), (OPTIONS, 1), (OutputOptions(), 0), (OPTIONS, 1)):
         for part in (sink, target):
             part.update(options)
