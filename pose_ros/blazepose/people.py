@@ -58,7 +58,7 @@ class TrackedPerson:
     `pose`, `skeleton`, `color` (3,) and `velocity_px_s` (2,) are those of the last image in which
     the person was seen, at `seen_ns`; `hits` counts these images. `size_px` is the diameter of the
     circle around the person in the last second; at `doubted_ns` the pose may have been another's.
-    A person `is_waiting` who was not looked at in the last image, and `is_due` in the next one.
+    A person `is_waiting` who was not looked at in the last image.
     """
 
     state: PersonState
@@ -72,7 +72,6 @@ class TrackedPerson:
     hits: int = 1
     doubted_ns: int = _NEVER_NS
     is_waiting: bool = False
-    is_due: bool = False
     preferred_ns: int | None = None
 
     @classmethod
@@ -203,7 +202,6 @@ class TrackedPerson:
             velocity_px_s=self._next_velocity_px_s(seen.skeleton, gap_s),
             seen_ns=time_ns,
             is_waiting=False,
-            is_due=False,
             hits=self.hits + 1,
         )
 

@@ -40,33 +40,34 @@ def waiting_people(people: People, options: PoseTrackerOptions, frame: Frame) ->
         for index, person in enumerate(known)
         if person.state == PersonState.TRACKED
         and person is not selected
-        and not (person.is_due or person.is_doubtful)
+        and not person.is_doubtful
         and not _is_turn(person, interval_ns, frame.time_ns)
         and not _is_close(index, known, frame.time_ns)
         and not _is_moving(person, frame.time_ns)
     }
 
 
-def due_people(
-    people: People, found: Sequence[Sighting], time_ns: int
-) -> tuple[People, list[Sighting]]:
-    """Return the people, and what is found that is none of those who wait.
+def with_waiting(
+    people: People, options: PoseTrackerOptions, frame: Frame
+) -> tuple[People, set[int]]:
+    """Return the people, those waiting who do, and the indices of those who are looked at."""
+    waiting = waiting_people(people, options, frame)
+    known = tuple(
+        replace(person, is_waiting=True) if index in waiting else person
+        for index, person in enumerate(people.known)
+    )
+    return replace(people, known=known), set(range(len(known))) - waiting
 
-    A waiting person who may be what is found, having moved, is due instead: with both in view in
-    the next image, it is known who is who.
-    """
-    known, others = list(people.known), []
-    for seen in found:
-        near = [
-            index
-            for index, person in enumerate(people.known)
-            if person.is_waiting and overlap(seen.skeleton, person.expected(time_ns)) > 0
-        ]
-        for index in near:
-            known[index] = replace(known[index], is_due=True)
-        if not near:
-            others.append(seen)
-    return replace(people, known=tuple(known)), others
+
+def waiting_near(people: People, found: Sequence[Sighting], time_ns: int) -> set[int]:
+    """Return the indices of people who wait and may, having moved, be what is found."""
+    return {
+        index
+        for index, person in enumerate(people.known)
+        if person.is_waiting
+        and person.state == PersonState.TRACKED
+        and any(overlap(seen.skeleton, person.expected(time_ns)) > 0 for seen in found)
+    }
 
 
 def _is_turn(person: TrackedPerson, interval_ns: int, time_ns: int) -> bool:

@@ -21,7 +21,7 @@ from pose_ros.blazepose.options import PoseTrackerOptions
 from pose_ros.blazepose.people import People, PersonState, TrackedPerson
 from pose_ros.blazepose.person_detectors import PersonDetector, Place, make_person_detector
 from pose_ros.blazepose.regions import Region, region_within
-from pose_ros.blazepose.schedule import due_people, waiting_people
+from pose_ros.blazepose.schedule import waiting_near, with_waiting
 from pose_ros.blazepose.selection import select_people
 from pose_ros.blazepose.sighting import Sighting
 from pose_ros.blazepose.track import Pipeline, Track
@@ -89,22 +89,26 @@ class Step:
         return [skeleton.box_px for skeleton in self._skeletons(people, frame)]
 
     def _look_for_known(self, people: People, frame: Frame) -> People:
-        waiting = waiting_people(people, self._options, frame)
-        rects = self._rects(people, frame, waiting)
+        people, indices = with_waiting(people, self._options, frame)
+        stay = self._look_at(people, indices, frame).known
+        selected = select_people(stay, self._options, frame.size, frame.time_ns, frame.distances_m)
+        return replace(people, known=selected)
+
+    def _look_at(self, people: People, indices: set[int], frame: Frame) -> People:
+        """Look for some of the known people, by index."""
+        rects = self._rects(people, indices, frame)
         seen = self._observer.look(frame, [Place(rect) for rect in rects.values()])
         sightings = {index: one for index, one in zip(rects, seen, strict=True) if one is not None}
         recognized = self._recognized(people.known, sightings, frame.time_ns)
         after = [
             self._seen(person, sightings[index], frame)
             if index in recognized
-            else replace(person, is_waiting=True)
-            if index in waiting
             else self._missed(person, frame.time_ns)
+            if index in indices
+            else person
             for index, person in enumerate(self._doubted(people, sightings, frame.time_ns))
         ]
-        stay = [person for person in after if person is not None]
-        known = select_people(stay, self._options, frame.size, frame.time_ns, frame.distances_m)
-        return replace(people, known=known)
+        return replace(people, known=tuple(person for person in after if person is not None))
 
     def _doubted(
         self, people: People, sightings: dict[int, Sighting], time_ns: int
@@ -120,7 +124,7 @@ class Step:
             for index, person in enumerate(people.known)
         ]
 
-    def _rects(self, people: People, frame: Frame, waiting: set[int]) -> dict[int, NormalizedRect]:
+    def _rects(self, people: People, indices: set[int], frame: Frame) -> dict[int, NormalizedRect]:
         """Return where to look for the known people, by index; for no more than may be tracked."""
         if self._is_single and frame.rect is not None:
             return dict.fromkeys(range(len(people.known)), frame.rect)
@@ -130,7 +134,7 @@ class Step:
             rect = person.next_rect(frame.time_ns, frame.size)
             is_held = person.state == PersonState.HELD
             room -= is_held
-            if rect is not None and index not in waiting and (room >= 0 or not is_held):
+            if rect is not None and index in indices and (room >= 0 or not is_held):
                 rects[index] = rect
         return rects
 
@@ -209,22 +213,21 @@ class Step:
         with self._stage("detect"):
             unknown = detector.find(frame.image, region, known, turn=people.search.empty_runs)
         after = self._add(people, unknown, frame, at_once)
-        has_due = any(person.is_due for person in after.known)
         search = people.search.after(
             region,
             frame.time_ns,
-            is_promising=bool(unknown) and (detector.repeats or has_due),
+            is_promising=detector.repeats and bool(unknown),
             is_empty=len(after.active()) == len(known),
         )
         return replace(after, search=search)
 
     def _add(self, people: People, places: Sequence[Place], frame: Frame, at_once: int) -> People:
         """Return the people with those who are seen in places where nobody is known."""
-        skeletons = self._skeletons(people, frame)
         sightings = []
         exact = self._observer.settle(frame, places[: self._room(people)])
         found = [seen for seen in self._observer.look(frame, exact) if seen is not None]
-        people, found = due_people(people, found, frame.time_ns)
+        people = self._look_at(people, waiting_near(people, found, frame.time_ns), frame)
+        skeletons = self._skeletons(people, frame)
         for seen in found:
             if not self._is_doubtful(seen.skeleton, skeletons):
                 sightings.append(seen)

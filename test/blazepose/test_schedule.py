@@ -18,7 +18,7 @@ from pose_ros.blazepose.datatypes import Float32Array, Poses
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.observer import Frame
 from pose_ros.blazepose.people import People, PersonState, TrackedPerson
-from pose_ros.blazepose.schedule import due_people, waiting_people
+from pose_ros.blazepose.schedule import waiting_near, waiting_people
 
 OPTIONS = PoseTrackerOptions(model="lite", max_persons=4, landmark_interval_s=0.1)
 STEP_NS = 10**9 // 30
@@ -131,15 +131,12 @@ def test_who_moves_waits_a_part_of_the_size_only(speed_px_s: float, gap_s: float
         assert waiting_ids([ROW[0], walking], time_ns, options) == expected
 
 
-def test_who_waits_and_may_be_found_elsewhere_is_due_in_the_next_image() -> None:
+def test_who_waits_and_may_be_found_elsewhere_is_looked_at() -> None:
     people = People(5, tuple(replace(one, is_waiting=one.person_id > 1) for one in ROW))
     near_first, near_third, near_nobody = sighting(170), sighting(590), sighting(900)
-    people, others = due_people(people, [near_first, near_third, near_nobody], SOON_NS)
-    assert others == [near_first, near_nobody]
-    assert waiting_ids(people.known, SOON_NS, OPTIONS) == [2, 4]
-    again = people.known[2].seen(near_third, STEP_NS, OPTIONS)
-    assert again is not None
-    assert not again.is_due
+    assert waiting_near(people, [near_first, near_third, near_nobody], SOON_NS) == {2}
+    assert waiting_near(people, [near_nobody], SOON_NS) == set()
+    assert waiting_near(people, [], SOON_NS) == set()
 
 
 def test_who_is_new_does_not_wait() -> None:
