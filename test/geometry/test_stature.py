@@ -57,7 +57,7 @@ def test_people_are_as_far_away_as_their_height_says_whatever_the_models_body(si
         of_known, of_unknown = (
             one.distance_std_m / np.linalg.norm(one.pelvis_m) for one in (known, unknown)
         )
-        assert of_known < of_unknown < 0.15
+        assert of_known < of_unknown < 0.2  # in some scenes the hips are out of the image
 
 
 def test_a_known_height_gives_the_upper_body_no_position() -> None:
