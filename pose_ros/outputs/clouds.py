@@ -88,7 +88,7 @@ def _point(person: Person, target_id: int | None) -> bytes:
 
 
 def _deviations(covariance: Float64Array) -> list[float]:
-    return [math.sqrt(variance) for variance in covariance.diagonal().tolist()]
+    return [math.sqrt(max(variance, 0.0)) for variance in covariance.diagonal().tolist()]
 
 
 def _state(pose: Pose) -> int:

@@ -12,6 +12,9 @@ from pose_ros.body.velocity import Motion, Observation, moved
 from pose_ros.geometry.located import Position
 from pose_ros.outputs.frame import Frame, Person
 
+_MAX_DISTANCE_M = 1000.0
+"""Who seems farther away is nowhere: the camera's calibration is nonsense."""
+
 
 class Motions:
     """Gives the people of frames, one after the other, their motions; for one thread only."""
@@ -65,7 +68,7 @@ def _observations(frame: Frame) -> dict[int, Observation]:
         for person in frame.people
         if person.position is not None
         and person.pose.held_ns == 0
-        and math.isfinite(person.position.pelvis_m[0])
+        and abs(person.position.pelvis_m).max() < _MAX_DISTANCE_M  # false for NaN too
     }
 
 

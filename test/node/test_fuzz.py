@@ -35,12 +35,16 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.blazepose.datatypes import ImageSize, size_of
 from pose_ros.blazepose.errors import ImageError, OptionError
+from pose_ros.client import people_from_msg
 from pose_ros.geometry.depth import DepthImage
 from pose_ros.inputs import compressed_images
 from pose_ros.inputs.depth import check_registered, depth_from_image
 from pose_ros.node import PoseNode
+from pose_ros.outputs.clouds import people
+from pose_ros.outputs.following import Following
 from pose_ros.outputs.markers import markers, roi_markers
-from pose_ros.outputs.messages import OUTPUTS
+from pose_ros.outputs.messages import OUTPUTS, TARGET_OUTPUTS
+from pose_ros.outputs.motions import Motions
 from pose_ros.parameters import NodeOptions, parameter_specs, with_parameters
 from pose_ros.processing import FrameProcessor
 from pose_ros.runtime.diagnostics import Diagnostics
@@ -104,6 +108,7 @@ class Worker:
 
     def __init__(self, options: NodeOptions, with_masks: bool = False) -> None:
         self._processor = FrameProcessor(options, Diagnostics())
+        self._motions, self._following = Motions(), Following()
         self._with_masks = with_masks
         self._outcomes: queue.SimpleQueue[int | str | BaseException] = queue.SimpleQueue()
         self._worker = NewestWorker(self._process, "fuzz_worker")
@@ -150,8 +155,15 @@ class Worker:
         frame = self._processor.track(message, info, self._with_masks)
         assert frame.has_masks == self._with_masks
         frame = self._processor.locate(frame, self._find(depth, size_of(frame.image)))
-        for output in OUTPUTS:
-            serialize_message(output.build(frame))
+        frame = self._following.apply(self._motions.apply(frame), self._motions.find, 2.0)
+        for output in (*OUTPUTS, *TARGET_OUTPUTS):
+            message = output.build(frame)
+            if message is not None:
+                serialize_message(message)
+        found = people_from_msg(people(frame))
+        is_known = np.isfinite(found.xyz).all(axis=1)
+        for vectors in (found.xyz_std, found.velocity, found.velocity_std):
+            assert (np.isfinite(vectors).all(axis=1) == is_known).all()
         shown = [*markers(frame).markers, *roi_markers(frame).markers]
         points = [[p.x, p.y, p.z] for marker in shown for p in marker.points]
         assert np.isfinite(points).all()

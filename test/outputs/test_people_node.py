@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,3 +67,15 @@ def test_the_point_is_that_of_the_landmarks_person(camera: Client) -> None:
 
 def test_nobody_is_no_point(camera: Client) -> None:
     assert len(people_from_msg(camera.ask(running.image(running.black()), "people")).points) == 0
+
+
+def test_the_program_of_the_documents_prints_who_is_where(camera: Client, tmp_path: Path) -> None:
+    text = (running.ROOT / "docs" / "following.md").read_text(encoding="utf-8")
+    script = tmp_path / "watcher.py"
+    script.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
+    watcher = running.Process(camera.process.domain_id, tmp_path, "-u", str(script))
+    try:
+        camera.stream(PERSON, lambda: watcher.lines("person "), "a line of the watcher", 0.1)
+        assert running.FRAME_ID in watcher.lines("person ")[0]
+    finally:
+        watcher.kill()

@@ -153,3 +153,14 @@ def test_the_target_is_a_frame_on_tf(monkeypatch: pytest.MonkeyPatch) -> None:
 
         camera.until(lambda: {"person_1", "target_person"} <= names(), "both frames")
         assert {item.header.frame_id for item in received} == {running.FRAME_ID}
+
+
+def test_there_is_no_work_for_a_target_that_nobody_subscribed_to() -> None:
+    with started(*PERSON.shape[:2], follow="nearest") as camera:
+        camera.listen("landmarks")
+        for _ in range(5):
+            camera.ask(running.image(PERSON))
+        camera.status(lambda status: "no image was processed for it" in fact(status), "no target")
+        camera.listen("people")
+        assert show(camera, PERSON).is_target.all()
+        camera.status(lambda status: fact(status).startswith("person "), "the target")
