@@ -46,10 +46,14 @@ def taught_height(height_m: float, hidden_std: float) -> Height:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Heights that were measured in the last seconds, ten a second at most."""
+    """Heights that were measured in the last seconds, ten a second at most.
+
+    `middle` is their median, which hardly depends on steps and jumps; None without samples.
+    """
 
     heights: tuple[Height, ...] = ()
     time_ns: int = 0
+    middle: Height | None = None
 
     def is_due(self, time_ns: int) -> bool:
         """Whether it is time for another sample."""
@@ -59,14 +63,9 @@ class Samples:
         """Return the samples with another one, if people can be so tall."""
         if height is None or not _LOWEST_M <= height.height_m <= _HIGHEST_M:
             return self
-        return Samples((*self.heights, height)[-_SAMPLES:], time_ns)
-
-    @property
-    def middle(self) -> Height | None:
-        """The median, which hardly depends on steps and jumps; None without samples."""
-        if not self.heights:
-            return None
-        return Height(*(median(values) for values in zip(*self.heights, strict=True)))
+        heights = (*self.heights, height)[-_SAMPLES:]
+        middle = Height(*(median(values) for values in zip(*heights, strict=True)))
+        return Samples(heights, time_ns, middle)
 
 
 NO_SAMPLES = Samples()
