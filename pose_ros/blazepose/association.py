@@ -50,7 +50,7 @@ _SIZE_RATIO = 2.0
 _RETURN_REACH, _RETURN_REACH_PER_S = 0.3, 0.8
 _RETURN_GROWTH = 1.6
 _MIN_RETURN_SCORE = 0.15
-_RETURN_COLOR, _RETURN_ANY_COLOR = 20.0, 0.2
+_RETURN_COLOR, _RETURN_ANY_COLOR, _RETURN_TURN_S = 12.0, 0.3, 0.3
 
 
 class Skeleton(NamedTuple):
@@ -181,7 +181,8 @@ def return_score(
     size_px = math.sqrt(found.circle_px * expected.circle_px)
     distance = math.dist(found.hips_px, expected.hips_px) / size_px
     growth = math.log(found.circle_px / expected.circle_px) / math.log(_RETURN_GROWTH)
-    color = max(_RETURN_ANY_COLOR, _bell(color_difference / _RETURN_COLOR))
+    any_color = _RETURN_ANY_COLOR * math.exp(-gap_s / _RETURN_TURN_S)
+    color = max(any_color, _bell(color_difference / _RETURN_COLOR))
     reach = _RETURN_REACH + _RETURN_REACH_PER_S * gap_s
     return _bell(distance / reach) * _bell(growth) * color
 

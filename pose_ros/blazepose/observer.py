@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from pose_ros.blazepose.appearance import torso_color
+from pose_ros.blazepose.appearance import body_colors
 from pose_ros.blazepose.association import skeleton
 from pose_ros.blazepose.datatypes import (
     Detection,
@@ -25,7 +25,7 @@ from pose_ros.blazepose.track import Observation, Pipeline
 
 Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
 
-_ANY_COLOR = np.zeros(3)
+_ANY_COLORS = np.full((2, 3), np.nan)
 
 
 class Frame(NamedTuple):
@@ -101,6 +101,6 @@ class Observer:
         return Sighting(
             seen,
             skeleton(points_px, visibility, float(seen.circle_px)),
-            torso_color(frame.image, points_px) if self._with_colors else _ANY_COLOR,
+            body_colors(frame.image, points_px) if self._with_colors else _ANY_COLORS,
             detection,
         )

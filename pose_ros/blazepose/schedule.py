@@ -10,7 +10,8 @@ import numpy as np
 from pose_ros.blazepose.association import overlap
 from pose_ros.blazepose.observer import Frame
 from pose_ros.blazepose.options import PoseTrackerOptions
-from pose_ros.blazepose.people import People, PersonState, TrackedPerson
+from pose_ros.blazepose.people import People
+from pose_ros.blazepose.person import PersonState, TrackedPerson
 from pose_ros.blazepose.selection import selected_person
 from pose_ros.blazepose.sighting import Sighting
 

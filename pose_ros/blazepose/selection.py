@@ -14,7 +14,7 @@ import numpy as np
 
 from pose_ros.blazepose.datatypes import ImageSize
 from pose_ros.blazepose.options import PoseTrackerOptions
-from pose_ros.blazepose.people import PersonState, TrackedPerson
+from pose_ros.blazepose.person import PersonState, TrackedPerson
 
 _CLEARLY = 1.25
 _PATIENCE_NS = 10**9
@@ -37,14 +37,15 @@ def select_people(
     }
     tracked = sorted(by_state[PersonState.TRACKED], key=lambda person: person.person_id)
     tracked, newcomers = tracked[: options.max_persons], by_state[PersonState.TENTATIVE]
+    held = by_state[PersonState.HELD]
     room = options.max_persons - len(tracked)
     if room > 0 or options.select == "sticky":
-        newcomers = [person.confirmed() for person in newcomers[:room]]
+        newcomers = [person.confirmed(held, time_ns) for person in newcomers[:room]]
     elif newcomers:
         compared = [*tracked, newcomers[0]]
         preferences = _preferences(compared, options.select, image_size, distances_m)
         tracked, newcomers = _challenge(compared, preferences, time_ns)
-    return (*tracked, *newcomers, *by_state[PersonState.HELD])
+    return (*tracked, *newcomers, *held)
 
 
 def selected_person(

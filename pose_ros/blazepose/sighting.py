@@ -14,5 +14,5 @@ class Sighting(NamedTuple):
 
     observation: Observation
     skeleton: Skeleton
-    color: Float64Array
+    colors: Float64Array
     detection: Detection | None = None

@@ -15,10 +15,11 @@ from pose_ros.blazepose.association import (
     without_ghosts,
 )
 from pose_ros.blazepose.datatypes import Float64Array, ImageSize, NormalizedRect
-from pose_ros.blazepose.doubt import is_doubtful
+from pose_ros.blazepose.doubt import doubted, who_is_who
 from pose_ros.blazepose.observer import Frame, Observer, Stage
 from pose_ros.blazepose.options import PoseTrackerOptions
-from pose_ros.blazepose.people import People, PersonState, TrackedPerson
+from pose_ros.blazepose.people import People
+from pose_ros.blazepose.person import PersonState, TrackedPerson
 from pose_ros.blazepose.person_detectors import PersonDetector, Place, make_person_detector
 from pose_ros.blazepose.regions import Region, region_within
 from pose_ros.blazepose.schedule import waiting_near, with_waiting
@@ -100,29 +101,17 @@ class Step:
         seen = self._observer.look(frame, [Place(rect) for rect in rects.values()])
         sightings = {index: one for index, one in zip(rects, seen, strict=True) if one is not None}
         recognized = self._recognized(people.known, sightings, frame.time_ns)
+        surely = {index: sightings[index] for index in recognized}
         after = [
             self._seen(person, sightings[index], frame)
             if index in recognized
             else self._missed(person, frame.time_ns)
             if index in indices
             else person
-            for index, person in enumerate(self._doubted(people, sightings, frame.time_ns))
+            for index, person in enumerate(who_is_who(people.known, surely, frame.time_ns))
+            if person is not None
         ]
         return replace(people, known=tuple(person for person in after if person is not None))
-
-    def _doubted(
-        self, people: People, sightings: dict[int, Sighting], time_ns: int
-    ) -> list[TrackedPerson]:
-        """Return the known people; of whom somebody else may be seen, doubted."""
-        expected = [person.expected(time_ns) for person in people.known]
-        return [
-            replace(person, doubted_ns=time_ns)
-            if index in sightings
-            and person.state != PersonState.TENTATIVE
-            and is_doubtful(person, sightings[index], expected[:index] + expected[index + 1 :])
-            else person
-            for index, person in enumerate(people.known)
-        ]
 
     def _rects(self, people: People, indices: set[int], frame: Frame) -> dict[int, NormalizedRect]:
         """Return where to look for the known people, by index; for no more than may be tracked."""
@@ -212,7 +201,8 @@ class Step:
         known = self._skeletons(people, frame)
         with self._stage("detect"):
             unknown = detector.find(frame.image, region, known, turn=people.search.empty_runs)
-        after = self._add(people, unknown, frame, at_once)
+        lost = [] if self._is_single else self._where_lost(people, frame)
+        after = self._add(people, [*unknown, *lost], frame, at_once)
         search = people.search.after(
             region,
             frame.time_ns,
@@ -220,6 +210,11 @@ class Step:
             is_empty=len(after.active()) == len(known),
         )
         return replace(after, search=search)
+
+    def _where_lost(self, people: People, frame: Frame) -> list[Place]:
+        """Return where the people who are held should be by now."""
+        rects = [person.expected_rect(frame.time_ns, frame.size) for person in people.held()]
+        return [Place(rect, is_rough=True) for rect in rects if rect is not None]
 
     def _add(self, people: People, places: Sequence[Place], frame: Frame, at_once: int) -> People:
         """Return the people with those who are seen in places where nobody is known."""
@@ -249,7 +244,9 @@ class Step:
         for index, seen in enumerate(sightings):
             if index in returned:
                 place = known.index(held[returned[index]])
-                known[place] = self._seen(known[place], seen, frame) or known[place]
+                others = [one.expected(frame.time_ns) for one in known if one is not known[place]]
+                back = doubted(known[place], seen, others, frame.time_ns)
+                known[place] = self._seen(back, seen, frame) or known[place]
             elif (new := self._found(seen, frame)) is not None:
                 known.append(new.tracked() if at_once > 0 else new)
                 at_once -= 1

@@ -26,7 +26,8 @@ from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.inference import Network, OnnxModel
 from pose_ros.blazepose.observer import Frame, Stage
 from pose_ros.blazepose.options import ModelOptions, PoseTrackerOptions
-from pose_ros.blazepose.people import People, PersonState
+from pose_ros.blazepose.people import People
+from pose_ros.blazepose.person import PersonState
 from pose_ros.blazepose.projection import mirror_pose, mirror_roi
 from pose_ros.blazepose.step import Step
 from pose_ros.blazepose.timeline import Timeline

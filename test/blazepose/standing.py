@@ -8,7 +8,7 @@ from pose_ros.blazepose.association import skeleton
 from pose_ros.blazepose.datatypes import ImageSize, NormalizedRect
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.options import PoseTrackerOptions
-from pose_ros.blazepose.people import TrackedPerson
+from pose_ros.blazepose.person import TrackedPerson
 from pose_ros.blazepose.sighting import Sighting
 from pose_ros.blazepose.smoothing import LandmarkSet
 from pose_ros.blazepose.track import Observation, Track
@@ -16,7 +16,7 @@ from pose_ros.blazepose.track import Observation, Track
 SIZE = ImageSize(1000, 500)
 MODEL = MODELS["lite"]
 OPTIONS = PoseTrackerOptions(model="lite")
-COLOR = np.array((100.0, 130.0, 130.0))
+COLORS = np.array(((100.0, 130.0, 130.0), (60.0, 128.0, 120.0)))
 
 
 def sighting(x_px: float, height_px: float = 200.0) -> Sighting:
@@ -33,7 +33,7 @@ def sighting(x_px: float, height_px: float = 200.0) -> Sighting:
     )
     rect = NormalizedRect(*map(np.float32, (0.5, 0.5, 0.1, 0.2, 0)))
     seen = Observation(rect, SIZE, landmarks, np.ones(33, np.float32), 0.9, None)
-    return Sighting(seen, skeleton(points_px, landmarks.visibility, height_px), COLOR)
+    return Sighting(seen, skeleton(points_px, landmarks.visibility, height_px), COLORS)
 
 
 def person(x_px: float = 500.0, *, person_id: float = 0, **shape: float) -> TrackedPerson:

@@ -176,8 +176,9 @@ def test_a_return_is_likely_nearby_soon_and_in_the_same_clothes() -> None:
     for worse in ({"distance": 0.5}, {"color": 20.0}, {"size": 2.0}):
         assert score(**worse) < 0.8
     assert score(distance=1.0, gap_s=0.1) < 0.1 < score(distance=1.0, gap_s=2.0)
-    assert score(color=100.0) > 0.15, "who turns around is the same"
-    assert score(color=100.0, distance=0.6) < 0.15
+    assert score(color=100.0, gap_s=0.1) > 0.15, "who turns around is the same"
+    assert score(color=100.0, gap_s=0.5) < 0.15
+    assert score(color=100.0, gap_s=0.1, distance=0.6) < 0.15
     assert score(size=0.5) == pytest.approx(score(size=2.0))
 
 

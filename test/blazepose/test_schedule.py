@@ -17,7 +17,8 @@ from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.datatypes import Float32Array, Poses
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.observer import Frame
-from pose_ros.blazepose.people import People, PersonState, TrackedPerson
+from pose_ros.blazepose.people import People
+from pose_ros.blazepose.person import PersonState, TrackedPerson
 from pose_ros.blazepose.schedule import waiting_near, waiting_people
 
 OPTIONS = PoseTrackerOptions(model="lite", max_persons=4, landmark_interval_s=0.1)

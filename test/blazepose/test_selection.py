@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blazepose.standing import COLOR, OPTIONS, SIZE, person, sighting
+from blazepose.standing import COLORS, OPTIONS, SIZE, person, sighting
 from pose_ros.blazepose.options import PoseTrackerOptions
-from pose_ros.blazepose.people import PersonState, TrackedPerson
+from pose_ros.blazepose.person import PersonState, TrackedPerson
 from pose_ros.blazepose.selection import select_people
 
 SECOND_NS = 10**9
@@ -130,20 +130,23 @@ def test_a_held_person_is_looked_for_a_while_where_expected() -> None:
     assert held.next_rect(held.seen_ns + SECOND_NS // 2, SIZE) is None
 
 
-def test_likeness_is_of_place_and_color() -> None:
+def test_likeness_is_of_place_and_colors() -> None:
     one, here = person(person_id=1), sighting(500)
     assert one.likeness(here, 0) == pytest.approx(1)
-    assert one.likeness(here._replace(color=COLOR + 15 * GREENER), 0) < 0.9
-    assert one.likeness(here._replace(color=COLOR + 40 * GREENER), 0) == 0
+    assert one.likeness(here._replace(colors=COLORS + 15 * GREENER), 0) < 0.9
+    greener, elsewhere = COLORS + 40 * GREENER, sighting(515)
+    assert 0 < one.likeness(here._replace(colors=greener), 0) < 0.2
+    assert one.likeness(elsewhere, 0) > 0
+    assert one.likeness(elsewhere._replace(colors=greener), 0) == 0
     assert one.likeness(sighting(700), 0) == 0
 
 
 def test_colors_that_change_slowly_are_learned() -> None:
     one = person(person_id=1)
     for step in range(1, 31):
-        seen = sighting(500)._replace(color=COLOR + step * GREENER)
+        seen = sighting(500)._replace(colors=COLORS + step * GREENER)
         assert one.likeness(seen, one.seen_ns) > 0
         again = one.seen(seen, one.seen_ns + SECOND_NS // 10, OPTIONS)
         assert again is not None
         one = again
-    assert one.color[1] > COLOR[1] + 15
+    assert np.all(one.colors[:, 1] > COLORS[:, 1] + 15)

@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run_all(asked: argparse.Namespace, subject: Subject) -> list[Result]:
     """Run and print the scenes, their sum, and the clips."""
     half = [name for name, scene in SCENES.items() if scene.half == asked.half]
-    names = asked.scenes or [*half, *(() if asked.half == "small" else CLIPS)]
+    names = asked.scenes or [*half, *(CLIPS if asked.half in ("tune", "judge") else ())]
     scenes = [name for name in names if name in SCENES]
     clips = [name for name in names if name in CLIPS]
     results: list[Result] = []

@@ -1,8 +1,8 @@
 """Scenes with known people: who walks where, and when; drawn from a seed, the same everywhere.
 
 Who stands lower in the image is nearer, larger, and in front. `SCENES` has a half to tune a
-tracker on, a half to judge it on, which has other images of people and other seeds, and two short
-scenes for every test run.
+tracker on, a half to judge it on, which has other images of people and other seeds, two short
+scenes for every test run, and more scenes to tune on, of the images of that half.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ _CASTS = {
     "judge": ("jumper", "man_1", "man_4", "woman_2", "woman_3"),
     "small": ("walker", "woman_2"),
 }
+_CASTS["more"] = _CASTS["tune"]
 
 
 def _scene(script: _Script) -> Scene:
@@ -192,5 +193,17 @@ _SCRIPTS = (
     _Script("small_2", "small", 34, 2, "hall", duration_s=3.0),
 )
 # fmt: on
+_MORE_PEOPLE, _ROOMS = (5, 6, 7, 7, 4, 6), ("hall", "office", "park")
+_MORE_SCRIPTS = tuple(
+    _Script(
+        name=f"more_{index}",
+        half="more",
+        seed=100 + index,
+        people=_MORE_PEOPLE[index % len(_MORE_PEOPLE)],
+        room=_ROOMS[index % len(_ROOMS)],
+        has_pillar=index % 4 == 1,
+    )
+    for index in range(18)
+)
 HALVES = tuple(_CASTS)
-SCENES = {script.name: _scene(script) for script in _SCRIPTS}
+SCENES = {script.name: _scene(script) for script in (*_SCRIPTS, *_MORE_SCRIPTS)}
