@@ -167,16 +167,20 @@ class TrackedPerson:
             return self.track.next_rect
         if self.state == PersonState.HELD and time_ns - self.seen_ns > _LOOK_AFTER_LOSS_NS:
             return None
-        return self.expected_rect(time_ns, size)
+        return self._moved_rect(time_ns, size)
 
     def expected_rect(self, time_ns: int, size: ImageSize) -> NormalizedRect | None:
-        """Return where a held person should be; None if that is outside the image."""
+        """Return where a held person should be; None if the middle is outside of the image."""
+        rect = self._moved_rect(time_ns, size)
+        if rect is None or not (0 <= rect.x_center <= 1 and 0 <= rect.y_center <= 1):
+            return None
+        return rect
+
+    def _moved_rect(self, time_ns: int, size: ImageSize) -> NormalizedRect | None:
         rect = self.track.next_rect
         if rect is None:
             return None
         x, y = self.displacement_px(time_ns) / size + (rect.x_center, rect.y_center)
-        if not (0 <= x <= 1 and 0 <= y <= 1):
-            return None
         return rect._replace(x_center=np.float32(x), y_center=np.float32(y))
 
     def likeness(self, seen: Sighting, time_ns: int) -> float:
