@@ -29,6 +29,8 @@ from pose_ros.client import people_from_msg
 RATE_HZ = 15
 HOLD_S = 2.0
 _CLOCK_AGAIN_S = 1.0
+_DELIVERY_S = 0.02
+"""For the people to reach the follower before the clock: else it acts on the image before."""
 END_S = LEAVES_AT_S + HOLD_S + 1.0
 FIRST_NS = running.FIRST_NS + 3600 * 10**9
 OPTIONS = {
@@ -159,6 +161,7 @@ class _Stepper:
 
         The clock is best effort: a message of it may be lost on a loaded machine.
         """
+        self._client.spin(_DELIVERY_S)
         self._commands.clear()
         sent_s = -math.inf
 
