@@ -162,12 +162,16 @@ class TrackedPerson:
         return self.skeleton.moved(self.displacement_px(time_ns))
 
     def next_rect(self, time_ns: int, size: ImageSize) -> NormalizedRect | None:
-        """Return where to look for the person in the next image; None if held for long."""
+        """Return where to look for the person in the next image; None if held for long.
+
+        Nor is a held person looked for whose middle should be outside of the image.
+        """
         if not self._is_moved:
             return self.track.next_rect
-        if self.state == PersonState.HELD and time_ns - self.seen_ns > _LOOK_AFTER_LOSS_NS:
-            return None
-        return self._moved_rect(time_ns, size)
+        if self.state != PersonState.HELD:
+            return self._moved_rect(time_ns, size)
+        is_recent = time_ns - self.seen_ns <= _LOOK_AFTER_LOSS_NS
+        return self.expected_rect(time_ns, size) if is_recent else None
 
     def expected_rect(self, time_ns: int, size: ImageSize) -> NormalizedRect | None:
         """Return where a held person should be; None if the middle is outside of the image."""
