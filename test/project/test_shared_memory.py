@@ -36,7 +36,8 @@ def make_old(names: set[str]) -> None:
 
 def test_the_segment_of_a_killed_node_is_deleted_and_that_of_a_living_one_is_not() -> None:
     with running.node_and_client() as client, running.node_process() as other:
-        other.wait_for_line("waiting for images")
+        for process in (client.process, other):
+            process.wait_for_line("waiting for images")
         kept, left = own_segments(client.process), own_segments(other)
         assert kept
         assert left
