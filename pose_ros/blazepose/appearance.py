@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, ImageArray
+from pose_ros.blazepose.topology import HIPS, KNEES, SHOULDERS
 
-_SHOULDERS, _HIPS, _KNEES = [11, 12], [23, 24], [25, 26]
 _ACROSS = np.linspace(0.15, 0.85, 6)[:, None, None]
 _DOWN = np.linspace(0.1, 0.9, 8)[:, None]
 _ALONG = np.linspace(0.15, 0.85, 12)[:, None, None]
@@ -28,12 +28,12 @@ def body_colors(image: ImageArray, landmarks_px: Float32Array) -> Float64Array:
     points_px = landmarks_px[:, :2].astype(np.float64)
     top, bottom = (
         points_px[pair[0]] + (points_px[pair[1]] - points_px[pair[0]]) * _ACROSS
-        for pair in (_SHOULDERS, _HIPS)
+        for pair in (SHOULDERS, HIPS)
     )
     torso_px = (top + (bottom - top) * _DOWN).reshape(-1, 2)
-    if len(points_px) <= max(_KNEES):
+    if len(points_px) <= max(KNEES):
         return np.stack([_median_color(image, torso_px), np.full(3, np.nan)])
-    thighs_px = points_px[_HIPS] + (points_px[_KNEES] - points_px[_HIPS]) * _ALONG
+    thighs_px = points_px[HIPS] + (points_px[KNEES] - points_px[HIPS]) * _ALONG
     return np.stack([_median_color(image, part) for part in (torso_px, thighs_px.reshape(-1, 2))])
 
 

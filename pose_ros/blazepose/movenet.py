@@ -1,7 +1,7 @@
 """MoveNet as a person detector: letterboxed image, or a region of it -> upright boxes of people.
 
 The network gives maps of cells. A person is where the scores of centers have a peak; there the
-other maps tell where in the cell the center is, and how large the person. Its joints are not used.
+other maps give where in the cell the center is, and how large the person. Its joints are not used.
 ref: MoveNet MultiPose Lightning, the graph after its heads.
 """
 

@@ -66,3 +66,9 @@ class Topology:
 
 UPPER_BODY = Topology(_NAMES[:25], _FACE + _LEFT_ARM + _RIGHT_ARM + _TORSO)
 FULL_BODY = Topology(_NAMES, UPPER_BODY.connections + _LEFT_LEG + _RIGHT_LEG)
+
+# Left and right, as lists, which select rows of an array. Knees and ankles are FULL_BODY's only.
+EARS, SHOULDERS, HIPS, KNEES, ANKLES = (
+    [_NAMES.index(f"{side}_{part}") for side in ("left", "right")]
+    for part in ("ear", "shoulder", "hip", "knee", "ankle")
+)

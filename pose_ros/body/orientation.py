@@ -8,18 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array, Pose
-from pose_ros.blazepose.topology import FULL_BODY
+from pose_ros.blazepose.topology import HIPS, SHOULDERS
 
 _MIN_SINE = 0.2
 """Of the angle between spine and shoulders; below it (12 degrees) there is no front."""
 _MIN_VISIBILITY = 0.5
-_TORSO = np.array(
-    [
-        FULL_BODY.names.index(f"{side}_{part}")
-        for part in ("shoulder", "hip")
-        for side in ("left", "right")
-    ]
-)
+_TORSO = np.array([*SHOULDERS, *HIPS])
 
 Vector = Sequence[float]
 

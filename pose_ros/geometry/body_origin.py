@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pose_ros.blazepose.datatypes import Float64Array, ImageSize, Pose
+from pose_ros.blazepose.topology import HIPS, KNEES
 from pose_ros.geometry.depth import MIN_VISIBILITY
 
 _MIN_LANDMARKS = 6
@@ -14,7 +15,6 @@ _INLIER_M = 0.1
 _MIN_SPREAD_RAD = 1e-3
 # Half of the buttock depth of adults. ref: ANSUR II (2012)
 _HIP_DEPTH_M = 0.1
-_HIPS, _KNEES = [23, 24], [25, 26]
 _MARGIN_OF_IMAGE = 0.01
 # From images of people, cut off above the knees and above the hips (real_people.py --rows).
 _KNEES_HIDDEN_STD, _HIPS_HIDDEN_STD = 0.09, 0.16
@@ -73,6 +73,6 @@ def hidden_std(pose: Pose, image_size: ImageSize) -> float:
 
     It is a standard deviation, as a part of the distance: the model only guesses the rest.
     """
-    if not are_seen(pose, _HIPS, image_size).any():
+    if not are_seen(pose, HIPS, image_size).any():
         return _HIPS_HIDDEN_STD
-    return 0.0 if are_seen(pose, _KNEES, image_size).any() else _KNEES_HIDDEN_STD
+    return 0.0 if are_seen(pose, KNEES, image_size).any() else _KNEES_HIDDEN_STD

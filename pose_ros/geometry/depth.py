@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, ImageSize, Pose
 from pose_ros.blazepose.errors import ImageError
-from pose_ros.blazepose.topology import UPPER_BODY
+from pose_ros.blazepose.topology import HIPS, SHOULDERS, UPPER_BODY
 from pose_ros.geometry.options import PositionOptions
 
 BoolArray = npt.NDArray[np.bool_]
@@ -33,7 +33,7 @@ _AGREE_M = 0.15
 _TORSO_AGREES_M = 0.25
 _MIN_REACHABLE = 3
 
-_TORSO = (23, 24, 11, 12)
+_TORSO = (*HIPS, *SHOULDERS)
 
 _LONG_REACH_M = {
     (11, 12): 0.55,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array, ImageSize, Pose, freeze
+from pose_ros.blazepose.topology import ANKLES, HIPS
 from pose_ros.geometry.body_origin import are_seen
 from pose_ros.geometry.heights import ADULT_M, FIT_STD, Height
 
@@ -15,7 +16,6 @@ _LEVEL_STD_RAD = math.radians(2.0)
 _FRAME_STD_RAD = math.radians(0.5)
 # Ankles of adults with shoes are so high above the floor; a step or a carpet changes that.
 _ANKLE_M, _FLOOR_STD_M = 0.07, 0.04
-_ANKLES, _HIPS = [27, 28], [23, 24]
 # Hips of adults who sit are higher above their ankles than this; the hips of who lies are not.
 _MIN_HIP_M = 0.3
 
@@ -35,7 +35,7 @@ class Floor:
 
     @classmethod
     def level(cls, camera_height_m: float) -> Floor:
-        """Return the floor below a camera that looks straight ahead, as far as one can tell."""
+        """Return the floor below a camera that is level within some degrees."""
         return cls(np.array((0.0, -1.0, 0.0)), camera_height_m, _LEVEL_STD_RAD)
 
 
@@ -51,11 +51,11 @@ def height_on_floor(
     assert adult.world_landmarks_m is not None
     body_m = adult.world_landmarks_m.astype(np.float64)
     above_m = body_m @ floor.normal
-    low = min(_ANKLES, key=lambda ankle: above_m[ankle])
+    low = min(ANKLES, key=lambda ankle: above_m[ankle])
     ankle_m = origin_m + body_m[low]
     below_m = float(-floor.normal @ ankle_m)
-    is_upright = above_m[_HIPS].mean() - above_m[low] >= _MIN_HIP_M
-    if not (are_seen(adult, _ANKLES, image_size).all() and is_upright and below_m > 0):
+    is_upright = above_m[HIPS].mean() - above_m[low] >= _MIN_HIP_M
+    if not (are_seen(adult, ANKLES, image_size).all() and is_upright and below_m > 0):
         return None
     scale = floor.camera_height_m / (below_m + _ANKLE_M)
     across_m = math.sqrt(max(float(ankle_m @ ankle_m) - below_m**2, 0.0))

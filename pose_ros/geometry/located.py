@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, Pose, freeze
+from pose_ros.blazepose.topology import HIPS
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.heights import Height
 
 _ACROSS_OF_ROI = 0.015
 _WORLD_NOISE = 0.02
-HIPS = [23, 24]
 
 
 def _unknown(*shape: int) -> Callable[[], Float64Array]:

@@ -15,6 +15,7 @@ import numpy as np
 from pose_ros.blazepose.datatypes import Float64Array, Pose, Poses
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.smoothing import OneEuroFilter
+from pose_ros.blazepose.topology import HIPS
 from pose_ros.geometry.body_origin import body_origin, hidden_std, surface_z
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.depth import DepthImage, z_from_depth
@@ -28,7 +29,7 @@ from pose_ros.geometry.heights import (
     Samples,
     taught_height,
 )
-from pose_ros.geometry.located import DEPTH, HIPS, Position, by_height, nowhere, position_at
+from pose_ros.geometry.located import DEPTH, Position, by_height, nowhere, position_at
 from pose_ros.geometry.options import PositionOptions
 from pose_ros.geometry.stature import with_stature
 
@@ -143,7 +144,10 @@ class PositionEstimator:
             found = self._by_depth(pose, rays, view, memory)
         if found is None and wanted in ("auto", "world"):
             found = self._by_world(pose, rays, view, memory)
-        return (nowhere(pose, self._known_m(memory)), memory) if found is None else found
+        if found is None:
+            _, height_m = self._height(memory)
+            return nowhere(pose, height_m), memory
+        return found
 
     def _by_depth(
         self, pose: Pose, rays: Float64Array, view: _View, memory: _Memory
@@ -154,7 +158,8 @@ class PositionEstimator:
         """
         if view.depth is None:
             return None
-        person = with_stature(pose, self._height(memory).height_m)
+        height, _ = self._height(memory)
+        person = with_stature(pose, height.height_m)
         z_m = z_from_depth(person, rays, view.depth, self._options)
         if z_m is None:
             return None
@@ -167,7 +172,7 @@ class PositionEstimator:
                     ADULT_M * z_m[HIPS].mean() / adult_m, hidden_std(pose, view.camera.image_size)
                 )
                 memory = _taught(memory, by_depth=taught.add(height, view.time_ns))
-        height_m = self._known_m(memory)
+        _, height_m = self._height(memory)
         return position_at(pose, view.camera, rays, z_m, "depth", DEPTH, height_m), memory
 
     def _by_world(
@@ -182,7 +187,7 @@ class PositionEstimator:
         if view.floor is not None and on_floor.is_due(view.time_ns):
             height = height_on_floor(adult, origin_m, view.camera.image_size, view.floor)
             memory = _taught(memory, by_floor=on_floor.add(height, view.time_ns))
-        height = self._height(memory)
+        height, height_m = self._height(memory)
         scale = height.height_m / ADULT_M
         distance_m = scale * surface_z(origin_m, self._distance_factor)
         if view.is_smoothing:
@@ -190,16 +195,12 @@ class PositionEstimator:
             memory = replace(memory, distance=used)
         z_m = distance_m + scale * adult.world_landmarks_m[:, 2].astype(np.float64)
         how = by_height(height, hidden_std(pose, view.camera.image_size))
-        height_m = self._known_m(memory)
         return position_at(pose, view.camera, rays, z_m, "world", how, height_m), memory
 
-    def _height(self, memory: _Memory) -> Height:
-        height, _ = memory.heights.estimate(self._options.person_height_m)
-        return height
-
-    def _known_m(self, memory: _Memory) -> float:
+    def _height(self, memory: _Memory) -> tuple[Height, float]:
+        """Return a person's height, and what of it is known: NaN if only an adult is assumed."""
         height, is_known = memory.heights.estimate(self._options.person_height_m)
-        return height.height_m if is_known else math.nan
+        return height, height.height_m if is_known else math.nan
 
 
 def _taught(memory: _Memory, **samples: Samples) -> _Memory:

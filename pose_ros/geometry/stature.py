@@ -10,12 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, Pose
-from pose_ros.blazepose.topology import FULL_BODY
+from pose_ros.blazepose.topology import ANKLES, EARS, HIPS, KNEES, SHOULDERS
 
-_EARS, _SHOULDERS, _HIPS, _KNEES, _ANKLES = (
-    [FULL_BODY.names.index(f"{side}_{part}") for side in ("left", "right")]
-    for part in ("ear", "shoulder", "hip", "knee", "ankle")
-)
 # Ankles are at 0.04 of the height of somebody who stands, ears at 0.93. ref: Drillis and Contini,
 # Body Segment Parameters (1966), for the ankle; ANSUR II (2012), tragion height.
 _ANKLE_TO_EAR = 0.89
@@ -27,11 +23,9 @@ def stature_m(world_m: Float32Array) -> float:
     It is that of the chain from the ankles to the ears, so it hardly depends on the posture.
     """
     points_m = world_m.astype(np.float64)
-    legs_m = _lengths_m(points_m[_ANKLES], points_m[_KNEES])
-    legs_m += _lengths_m(points_m[_KNEES], points_m[_HIPS])
-    hips_m, shoulders_m, ears_m = (
-        points_m[pair].mean(axis=0) for pair in (_HIPS, _SHOULDERS, _EARS)
-    )
+    legs_m = _lengths_m(points_m[ANKLES], points_m[KNEES])
+    legs_m += _lengths_m(points_m[KNEES], points_m[HIPS])
+    hips_m, shoulders_m, ears_m = (points_m[pair].mean(axis=0) for pair in (HIPS, SHOULDERS, EARS))
     trunk_m = _lengths_m(hips_m, shoulders_m) + _lengths_m(shoulders_m, ears_m)
     return float(legs_m.mean() + trunk_m) / _ANKLE_TO_EAR
 

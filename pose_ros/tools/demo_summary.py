@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float32Array
+from pose_ros.blazepose.topology import HIPS
 from pose_ros.tools.command import print_error
 from pose_ros.tools.recorder import Result
 
 NAME = "demo"
 RESULTS = ("annotated.mp4", "landmarks.csv", "pose.png")
 MIN_PROCESSED = 0.95
-_HIPS = [23, 24]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _positions(results: Iterable[Result]) -> str:
     hips_m: dict[int, list[Float32Array]] = {}
     for people in (result.landmarks for result in results):
         for person_id, xyz_m in zip(people.person_id, people.xyz, strict=True):
-            hip_m = xyz_m[_HIPS].mean(axis=0)
+            hip_m = xyz_m[HIPS].mean(axis=0)
             if np.isfinite(hip_m).all():
                 hips_m.setdefault(int(person_id), []).append(hip_m)
     lines = [f"{_point(seen[0])} to {_point(seen[-1])} (person {n})" for n, seen in hips_m.items()]

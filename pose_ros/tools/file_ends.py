@@ -47,7 +47,7 @@ def _is_cut_matroska(file: BinaryIO) -> bool:
 
 
 def _read_number(file: BinaryIO) -> bytes:
-    """Read a number of 1 to 8 bytes, whose length the leading zeros tell; empty if it is cut."""
+    """Read a number of 1 to 8 bytes, whose length the leading zeros give; empty if it is cut."""
     first = file.read(1)
     length = 9 - first[0].bit_length() if first else 0
     number = first + file.read(max(0, length - 1))

@@ -92,7 +92,7 @@ def follow(on_image: Callable[[Moment, Any], None] | None = None) -> list[Moment
 
 
 class _Stepper:
-    """Sends images and clock, and moves the robot as it is told to."""
+    """Sends images and clock, and moves the robot by its commands."""
 
     def __init__(
         self,

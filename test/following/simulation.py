@@ -46,7 +46,7 @@ class Robot:
     turn_rad_s: float = 0.0
 
     def moved(self, speed_m_s: float, turn_rad_s: float, step_s: float) -> Robot:
-        """The robot some time after it was told to drive so."""
+        """The robot some time after a command to drive so."""
         gain = 1 - math.exp(-step_s / _LAG_S)
         speed_m_s = max(-_MAX_SPEED_M_S, min(speed_m_s, _MAX_SPEED_M_S))
         turn_rad_s = max(-_MAX_TURN_RAD_S, min(turn_rad_s, _MAX_TURN_RAD_S))

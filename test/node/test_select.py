@@ -1,7 +1,7 @@
 """Who is tracked of two people by the depth camera: the real node, over DDS.
 
 The two are a person and the mirror image of the same person, equal in size, so that only the
-distance tells whom to track. Nobody subscribes to anything that has positions.
+distance decides who is tracked. Nobody subscribes to anything that has positions.
 """
 
 from __future__ import annotations
