@@ -24,6 +24,14 @@ def positive_count(text: str) -> int:
     return int(text)
 
 
+def people_count(text: str) -> int:
+    """Return a number of people that can be tracked at once."""
+    most = option_specs(PoseTrackerOptions)["max_persons"].maximum or 1
+    if not (text.isdecimal() and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {most}")
+    return int(text)
+
+
 def positive_number(text: str) -> float:
     """Return a number above 0 and up to 10000."""
     value = _number(text)

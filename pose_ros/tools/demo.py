@@ -20,7 +20,7 @@ from pose_ros.blazepose import PoseError, PoseTrackerOptions
 from pose_ros.blazepose.models import MODELS
 from pose_ros.runtime import run
 from pose_ros.runtime.package_paths import share_path
-from pose_ros.tools.arguments import PERSON_DETECTOR, positive_count, positive_number
+from pose_ros.tools.arguments import PERSON_DETECTOR, people_count, positive_count, positive_number
 from pose_ros.tools.children import Child, isolate
 from pose_ros.tools.command import print_error, run_command
 from pose_ros.tools.demo_summary import NAME, RESULTS, Summary, report
@@ -182,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     model = PoseTrackerOptions().model
     parser.add_argument("--model", choices=tuple(MODELS), default=model, help=f"default: {model}")
     parser.add_argument(
-        "--max-persons", type=positive_count, default=1, metavar="N", help="default: 1"
+        "--max-persons", type=people_count, default=1, metavar="N", help="default: 1"
     )
     parser.add_argument("--person-detector", **PERSON_DETECTOR)
     parser.add_argument(
