@@ -128,8 +128,8 @@ class CameraInput:
     def _multiple_publishers_warning(self) -> str | None:
         if self._node.count_publishers(self.topic) < 2:
             return None
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
-        return multiple_publishers_warning(self.topic, publishers)
+        found = self._node.get_publishers_info_by_topic(self.topic)
+        return multiple_publishers_warning(self.topic, found) if len(found) > 1 else None
 
     def _remedy(self) -> str:
         """Return with which settings there would be images, where another topic has some."""

@@ -96,11 +96,12 @@ class TopicSink:
     @property
     def problem(self) -> str | None:
         """What is wrong with the outputs: another node publishes one of them, else None."""
-        topics = [publisher.topic_name for publisher in self._publisher_of.values()]
-        shared = next((item for item in topics if self._node.count_publishers(item) > 1), None)
-        if shared is None:
-            return None
-        return shared_output_warning(shared, self._node.get_publishers_info_by_topic(shared))
+        for publisher in self._publisher_of.values():
+            topic = publisher.topic_name
+            if self._node.count_publishers(topic) > 1:
+                found = self._node.get_publishers_info_by_topic(topic)
+                return shared_output_warning(topic, found) if len(found) > 1 else None
+        return None
 
     def release(self) -> None:
         """Destroy the publishers."""

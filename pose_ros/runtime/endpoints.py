@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +18,12 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from pose_ros.runtime.clock import STEADY_CLOCK
 
-_NAME_S = 1.0  # the name of a node is known some time after its topics
-_UNKNOWN_NAME = "_NODE_NAME_UNKNOWN_"  # rmw's, until then
+UNNAMED = "a node of unknown name"
+"""What texts call the node of an end: its name is known some time after its topics, or never."""
+NAME_S = 10.0
+"""How long a name is waited for. Programs that use DDS without ROS have none."""
+_LOOK_S = 1.0
+_UNKNOWN_NAME = "_NODE_NAME_UNKNOWN_"  # rmw's
 
 
 def no_message_warning(missing: str, publishers: Sequence[TopicEndpointInfo], request: str) -> str:
@@ -51,13 +56,8 @@ def multiple_publishers_warning(topic: str, publishers: Sequence[TopicEndpointIn
     )
 
 
-def shared_output_warning(topic: str, publishers: Sequence[TopicEndpointInfo]) -> str | None:
-    """Return what is wrong with several nodes that publish one output.
-
-    None until the names of all are known.
-    """
-    if any(item.node_name == _UNKNOWN_NAME for item in publishers):
-        return None
+def shared_output_warning(topic: str, publishers: Sequence[TopicEndpointInfo]) -> str:
+    """Return what is wrong with several nodes that publish one output."""
     names = ", ".join(sorted(_node_name(item) for item in publishers))
     return (
         f"{len(publishers)} nodes publish {topic}: {names}; give each node a name or namespace of "
@@ -132,23 +132,40 @@ def publisher_events(node: Node, topic: str, qos: QoSProfile) -> PublisherEventC
 def _warner(
     node: Node, reason: Callable[[], str], incompatible: Callable[[], Sequence[TopicEndpointInfo]]
 ) -> Callable[[Any], None]:
-    """Return a callback for the event that an end with incompatible QoS was found.
-
-    It warns if the end is still there when its name is known.
-    """
+    """Return a callback for the event that an end with incompatible QoS was found."""
 
     def warn_later(event: Any) -> None:  # noqa: ANN401, rclpy's own type has no name
-        def warn() -> None:
-            timer.cancel()
-            node.destroy_timer(timer)
-            if found := incompatible():
-                text = f"{reason()}; incompatible QoS: {policy}: {_describe(found)}"
-                node.get_logger().warning(text)
-
         policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
-        timer = node.create_timer(_NAME_S, warn, clock=STEADY_CLOCK)
+
+        def text(found: Sequence[TopicEndpointInfo]) -> str:
+            return f"{reason()}; incompatible QoS: {policy}: {_describe(found)}"
+
+        warn_when_named(node, incompatible, text)
 
     return warn_later
+
+
+def warn_when_named(
+    node: Node,
+    find: Callable[[], Sequence[TopicEndpointInfo]],
+    text: Callable[[Sequence[TopicEndpointInfo]], str],
+) -> None:
+    """Log a warning of the ends that are found when the names of their nodes are known.
+
+    That takes a second or more, `NAME_S` at most. Nothing is logged if they are gone by then.
+    """
+    end_s = time.monotonic() + NAME_S
+
+    def look() -> None:
+        found = find()
+        if any(map(_is_unnamed, found)) and time.monotonic() < end_s:
+            return
+        timer.cancel()
+        node.destroy_timer(timer)
+        if found:
+            node.get_logger().warning(text(found))
+
+    timer = node.create_timer(_LOOK_S, look, clock=STEADY_CLOCK)
 
 
 def is_incompatible(offered: QoSProfile, requested: QoSProfile) -> bool:
@@ -165,7 +182,11 @@ def _describe(ends: Sequence[TopicEndpointInfo]) -> str:
 
 
 def _node_name(item: TopicEndpointInfo) -> str:
-    return f"{item.node_namespace.rstrip('/')}/{item.node_name}"
+    return UNNAMED if _is_unnamed(item) else f"{item.node_namespace.rstrip('/')}/{item.node_name}"
+
+
+def _is_unnamed(item: TopicEndpointInfo) -> bool:
+    return bool(item.node_name == _UNKNOWN_NAME)
 
 
 def _describe_qos(qos: QoSProfile) -> str:

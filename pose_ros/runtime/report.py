@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from pose_ros.native.library import native_library
 from pose_ros.runtime.clock import STEADY_CLOCK
 from pose_ros.runtime.diagnostics import Diagnostics, PeopleCounts, Status
+from pose_ros.runtime.endpoints import NAME_S, UNNAMED
 from pose_ros.runtime.overrides import unknown_parameters_warning
 
 _REPORT_PERIOD_S = 1.0
@@ -107,23 +109,39 @@ class NodeReport:
 
 
 class ActiveWarnings:
-    """Logs a warning when it begins, and again only after it has ended. Any thread may use it."""
+    """Logs a warning when it begins, and again only after it has ended. Any thread may use it.
+
+    The line waits for the names of the nodes in it, `NAME_S` at most.
+    """
 
     def __init__(self, log: Callable[[str], object]) -> None:
         self._log = log
         self._lock = threading.Lock()
         self._active: dict[str, str] = {}
+        self._unlogged_since_s: dict[str, float] = {}
 
     def update(self, kind: str, text: str | None) -> None:
         """Take the present state of one kind of warning; None: there is none."""
         with self._lock:
-            is_new = text is not None and kind not in self._active
-            if text is None:
-                self._active.pop(kind, None)
-            else:
-                self._active[kind] = text
-        if is_new:
+            is_due = self._take(kind, text)
+        if is_due:
             self._log(str(text))
+
+    def _take(self, kind: str, text: str | None) -> bool:
+        """Keep the present state of one kind; return whether it is to be logged now."""
+        if text is None:
+            self._active.pop(kind, None)
+            self._unlogged_since_s.pop(kind, None)
+            return False
+        now_s = time.monotonic()
+        if kind not in self._active:
+            self._unlogged_since_s[kind] = now_s
+        self._active[kind] = text
+        since_s = self._unlogged_since_s.get(kind)
+        if since_s is None or (UNNAMED in text and now_s - since_s < NAME_S):
+            return False
+        del self._unlogged_since_s[kind]
+        return True
 
     def update_all(self, warnings: Mapping[str, str | None]) -> None:
         """Take the present state of several kinds."""

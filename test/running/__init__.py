@@ -1,6 +1,7 @@
 """The real node in a process of its own, and a client that talks to it over real DDS."""
 
 from running.clients import Client, client, node_and_client
+from running.local import local_node
 from running.messages import (
     FIRST_NS,
     FRAME_ID,
@@ -43,6 +44,7 @@ __all__ = [
     "header",
     "image",
     "jpeg",
+    "local_node",
     "module",
     "node",
     "node_and_client",

@@ -15,7 +15,9 @@ from lifecycle_msgs.msg import Transition
 from running import Client
 
 from pose_ros.runtime import diagnostics as diagnostics_module
+from pose_ros.runtime import report as report_module
 from pose_ros.runtime.diagnostics import STAGES, Diagnostics, PeopleCounts
+from pose_ros.runtime.endpoints import NAME_S, UNNAMED
 from pose_ros.runtime.report import ActiveWarnings, node_status
 
 (PERSON,) = running.person()
@@ -174,6 +176,28 @@ def test_a_warning_is_logged_once_and_again_after_it_has_ended() -> None:
     assert logged == ["a", "a"]
     warnings.update_all({"clock": "c", "depth": None})
     assert logged == ["a", "a", "c"]
+
+
+def test_a_warning_is_logged_when_its_nodes_have_names_or_some_time_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steady = clock.install(monkeypatch, report_module)
+    logged: list[str] = []
+    warnings = ActiveWarnings(logged.append)
+    nameless = f"2 publishers: {UNNAMED}"
+    for text in (nameless, nameless, "2 publishers: /a", nameless):
+        warnings.update("publishers", text)
+        assert warnings.get("publishers") == text
+    assert logged == ["2 publishers: /a"]
+    warnings.update("publishers", None)
+    warnings.update("publishers", nameless)
+    steady.advance(NAME_S - 1.0)
+    warnings.update("publishers", nameless)
+    assert len(logged) == 1
+    steady.advance(2.0)
+    for _ in range(2):
+        warnings.update("publishers", nameless)
+    assert logged == ["2 publishers: /a", nameless]
 
 
 def test_all_active_warnings_are_reported_the_oldest_first() -> None:

@@ -2,15 +2,82 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import clock
 import pytest
 import running
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_ros.runtime.endpoints import describe_request, type_name
+from pose_ros.runtime import endpoints
+from pose_ros.runtime.endpoints import (
+    NAME_S,
+    UNNAMED,
+    describe_request,
+    multiple_publishers_warning,
+    no_message_warning,
+    shared_output_warning,
+    type_name,
+    warn_when_named,
+)
 
 (PERSON,) = running.person()
+NAMED = {"node_name": "camera", "node_namespace": "/robot"}
+NAMELESS = {"node_name": "_NODE_NAME_UNKNOWN_", "node_namespace": "_NODE_NAMESPACE_UNKNOWN_"}
+
+
+def publisher(**name: Any) -> TopicEndpointInfo:
+    qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+    return TopicEndpointInfo(topic_type="sensor_msgs/msg/Image", qos_profile=qos, **name)
+
+
+def test_a_node_is_named_or_said_to_have_no_known_name() -> None:
+    both = [publisher(**NAMED), publisher(**NAMELESS)]
+    texts = [
+        no_message_warning("no image", both, "images"),
+        multiple_publishers_warning("/image", both),
+        shared_output_warning("/image", both),
+    ]
+    for text in texts:
+        assert "/robot/camera" in text
+        assert UNNAMED in text
+        assert "UNKNOWN" not in text
+
+
+@pytest.mark.parametrize("case", ["named later", "never named", "gone"])
+def test_a_warning_waits_for_names_but_not_for_ever(
+    case: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = clock.install(monkeypatch, endpoints)
+    later = {"named later": NAMED, "never named": NAMELESS}
+    looks = [[publisher(**NAMELESS)]] * 2
+    looks.append([publisher(**later[case])] if case in later else [])
+    with running.local_node() as node:
+        executor = SingleThreadedExecutor(context=node.context)
+        executor.add_node(node)
+
+        def find() -> list[TopicEndpointInfo]:
+            if len(looks) == 1:
+                steady.advance(NAME_S)
+            return looks.pop(0)
+
+        warn_when_named(node, find, lambda found: multiple_publishers_warning("/image", found))
+
+        def has_looked() -> bool:
+            executor.spin_once(timeout_sec=0.1)
+            return not looks
+
+        running.until(has_looked, "three looks")
+        executor.spin_once(timeout_sec=1.5)  # no fourth
+        executor.shutdown()
+    logged = capfd.readouterr().err
+    expected = {"named later": "/robot/camera (", "never named": f"{UNNAMED} (", "gone": ""}[case]
+    assert expected in logged
+    assert logged.count("publishers on /image") == (case != "gone")
 
 
 def test_type_and_qos_have_the_names_that_the_graph_has() -> None:
@@ -24,7 +91,7 @@ def test_the_warning_names_publishers_that_do_not_fit() -> None:
     with running.node_and_client(*arguments, image_topic="/elsewhere") as client:
         best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         client.node.create_publisher(Image, "/image", best_effort)
-        status = client.status(lambda status: "publishers:" in status.message, "a publisher")
+        status = client.status(lambda status: "/client" in status.message, "a name")
         assert status.message == (
             "no image on /image for 0.5 s, though it has publishers: "
             "/client (sensor_msgs/msg/Image, best_effort, volatile); "
@@ -103,4 +170,5 @@ def test_two_publishers_on_the_topic_are_logged_and_images_processed() -> None:
         status = client.status(at_work, "two publishers")
         assert status.level == DiagnosticStatus.WARN
         assert status.message.startswith("2 publishers on /image, where one camera is expected: ")
+        client.process.wait_for_line("2 publishers on /image")  # later, when both have names
         assert len(client.process.lines("2 publishers on /image")) == 1
