@@ -51,10 +51,10 @@ def facing_axes(pose: Pose) -> Float64Array | None:
     """
     if pose.world_landmarks_m is None:
         return None
-    shoulder, other_shoulder, hip, other_hip = pose.visibility[_TORSO].tolist()
+    shoulder, other_shoulder, hip, other_hip = pose.visibility.take(_TORSO).tolist()
     if not min(shoulder, other_shoulder) >= _MIN_VISIBILITY:
         return None
-    points_m = pose.world_landmarks_m[_TORSO].tolist()
+    points_m = pose.world_landmarks_m.take(_TORSO, axis=0).tolist()
     has_hips = min(hip, other_hip) >= _MIN_VISIBILITY
     left, up = [], []
     for left_shoulder, right_shoulder, left_hip, right_hip in zip(*points_m, strict=True):

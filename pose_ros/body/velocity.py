@@ -22,11 +22,16 @@ velocity of those who walk straight on is noisier than need be.
 PREDICTED_NS = 10**9
 """How long a motion is predicted without a position; the position is then off by some 0.3 m."""
 _START_SPEED_M_S = 1.0
-_UNIT = np.eye(3)
-# What acceleration adds to the covariance in a step of s seconds, times s^3, s^2 and s.
-_CUBIC, _SQUARE, _LINEAR = (
-    ACCELERATION_M2_S3 * np.kron(part, _UNIT)
-    for part in (((1 / 3, 0), (0, 0)), ((0, 1 / 2), (1 / 2, 0)), ((0, 0), (0, 1)))
+_UNIT = np.eye(6)
+# How a step of s seconds changes position and velocity, times s; and what acceleration adds to
+# their covariance then, times s, s^2 and s^3.
+_STEP = np.kron(((0, 1), (0, 0)), np.eye(3))
+_GROWTH = ACCELERATION_M2_S3 * np.stack(
+    [
+        np.kron(part, np.eye(3))
+        for part in (((0, 0), (0, 1)), ((0, 1 / 2), (1 / 2, 0)), ((1 / 3, 0), (0, 0)))
+    ],
+    axis=-1,
 )
 
 
@@ -45,14 +50,13 @@ class Observation(NamedTuple):
 
 
 class Motion(NamedTuple):
-    """Position (3,) in m and velocity (3,) in m/s of one person at the time `time_ns`.
+    """Position in m and velocity in m/s of one person at the time `time_ns`: `state` (6,).
 
     `noise_covariance` (6, 6) is that of both as far as the noise of the positions makes them
     uncertain; `seen` is the last position, observed at `seen_ns`.
     """
 
-    position_m: Float64Array
-    velocity_m_s: Float64Array
+    state: Float64Array
     noise_covariance: Float64Array
     seen: Observation
     seen_ns: int
@@ -61,10 +65,20 @@ class Motion(NamedTuple):
     @classmethod
     def started(cls, seen: Observation, time_ns: int) -> Motion:
         """Return the motion of somebody seen for the first time, who stands or walks anywhere."""
-        covariance = np.zeros((6, 6))
+        state = np.concatenate((seen.position_m, np.zeros(3)))
+        covariance = _START_SPEED_M_S**2 * _UNIT
         covariance[:3, :3] = seen.noise_m2
-        covariance[3:, 3:] = _START_SPEED_M_S**2 * _UNIT
-        return cls(seen.position_m, np.zeros(3), covariance, seen, time_ns, time_ns)
+        return cls(state, covariance, seen, time_ns, time_ns)
+
+    @property
+    def position_m(self) -> Float64Array:
+        """The position (3,)."""
+        return self.state[:3]
+
+    @property
+    def velocity_m_s(self) -> Float64Array:
+        """The velocity (3,)."""
+        return self.state[3:]
 
     @property
     def position_covariance_m2(self) -> Float64Array:
@@ -84,12 +98,10 @@ class Motion(NamedTuple):
         if time_ns - self.seen_ns > PREDICTED_NS:
             return None
         step_s = (time_ns - self.time_ns) * 1e-9
-        covariance = self.noise_covariance.copy()
-        covariance[:3] += step_s * covariance[3:]
-        covariance[:, :3] += step_s * covariance[:, 3:]
-        covariance += step_s * (_LINEAR + step_s * (_SQUARE + step_s * _CUBIC))
-        position_m = self.position_m + step_s * self.velocity_m_s
-        return Motion(position_m, self.velocity_m_s, covariance, self.seen, self.seen_ns, time_ns)
+        transition = _UNIT + step_s * _STEP
+        covariance = transition @ self.noise_covariance @ transition.T
+        covariance += _GROWTH @ (step_s, step_s**2, step_s**3)
+        return Motion(transition @ self.state, covariance, self.seen, self.seen_ns, time_ns)
 
     def updated(self, seen: Observation) -> Motion:
         """Return the motion with a position observed at its time.
@@ -98,17 +110,16 @@ class Motion(NamedTuple):
         """
         before = self.noise_covariance
         if seen.source != self.seen.source:
-            position_m, velocity_m_s = seen.position_m, self.velocity_m_s
+            state = np.concatenate((seen.position_m, self.velocity_m_s))
             covariance = np.zeros((6, 6))
             covariance[:3, :3] = seen.noise_m2
             covariance[3:, 3:] = before[3:, 3:]
         else:
             gain = before[:, :3] @ _inverse(before[:3, :3] + seen.noise_m2)
-            change = gain @ (seen.position_m - self.position_m)
-            position_m, velocity_m_s = self.position_m + change[:3], self.velocity_m_s + change[3:]
+            state = self.state + gain @ (seen.position_m - self.position_m)
             covariance = before - gain @ before[:3]
             covariance = (covariance + covariance.T) / 2
-        return Motion(position_m, velocity_m_s, covariance, seen, self.time_ns, self.time_ns)
+        return Motion(state, covariance, seen, self.time_ns, self.time_ns)
 
 
 def _inverse(matrix: Float64Array) -> Float64Array:

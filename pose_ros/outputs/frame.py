@@ -110,8 +110,12 @@ class Frame:
     @cached_property
     def output_header(self) -> Header:
         """The header of positions: that of the image, in the target frame if there is one."""
-        frame_id = self.options.target_frame or self.header.frame_id
-        return Header(stamp=self.header.stamp, frame_id=frame_id)
+        return Header(stamp=self.header.stamp, frame_id=self.output_frame_id)
+
+    @property
+    def output_frame_id(self) -> str:
+        """The frame of positions."""
+        return self.options.target_frame or self.header.frame_id
 
     @property
     def is_output_frame_known(self) -> bool:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.body.orientation import facing_axes
 from pose_ros.body.velocity import Motion, Observation, moved
 from pose_ros.geometry.located import Position
@@ -41,12 +40,11 @@ class Motions:
         """
         self._update(frame)
         self._is_known = frame.is_output_frame_known
-        rotation = frame.output_rotation if self._is_known else None
-        people = tuple(self._moving(person, rotation) for person in frame.people)
+        people = tuple(self._moving(person, frame) for person in frame.people)
         return replace(frame, people=people, has_motions=True)
 
     def _update(self, frame: Frame) -> None:
-        time_ns, frame_id = frame.poses.time_ns, frame.output_header.frame_id
+        time_ns, frame_id = frame.poses.time_ns, frame.output_frame_id
         is_continued = self._time_ns < time_ns and frame_id == self._frame_id
         if frame.poses.has_jumped or not is_continued:
             self.reset()
@@ -54,34 +52,38 @@ class Motions:
         self._motions = moved(self._motions, seen, time_ns)
         self._time_ns, self._frame_id = time_ns, frame_id
 
-    def _moving(self, person: Person, rotation: Float64Array | None) -> Person:
-        motion, axes = self._motions.get(person.pose.person_id), facing_axes(person.pose)
-        if rotation is None:
+    def _moving(self, person: Person, frame: Frame) -> Person:
+        if not self._is_known:
             return replace(person, motion=None, facing=None)
-        return replace(person, motion=motion, facing=None if axes is None else rotation @ axes)
+        facing = facing_axes(person.pose)
+        if facing is not None and frame.transform is not None:
+            facing = frame.output_rotation @ facing
+        motion = self._motions.get(person.pose.person_id)
+        return Person(person.pose, person.position, motion, facing, person.age_ns)
 
 
 def _observations(frame: Frame) -> dict[int, Observation]:
     """Return what is seen, in the frame of positions, of people whose pelvis is located."""
-    return {
-        person.pose.person_id: _observation(frame, person.position)
-        for person in frame.people
-        if person.position is not None
-        and person.pose.held_ns == 0
-        and abs(person.position.pelvis_m).max() < _MAX_DISTANCE_M  # false for NaN too
-    }
+    observations = {}
+    for person in frame.people:
+        if person.position is not None and person.pose.held_ns == 0:
+            distance_m = math.hypot(*person.position.pelvis_m.tolist())
+            if distance_m < _MAX_DISTANCE_M:  # false for NaN too
+                found = _observation(frame, person.position, distance_m)
+                observations[person.pose.person_id] = found
+    return observations
 
 
-def _observation(frame: Frame, position: Position) -> Observation:
+def _observation(frame: Frame, position: Position, distance_m: float) -> Observation:
     """Return the pelvis; of the variance of its distance, only a part is other in each image."""
-    pelvis_m, noise_m2 = position.pelvis_m, position.pelvis_covariance_m2
-    distance_m = math.sqrt(pelvis_m @ pelvis_m)
-    ray, output_m = pelvis_m / distance_m, pelvis_m
+    variance_m2 = max(position.distance_std_m**2 - position.distance_noise_m**2, 0.0)
+    scale_std = math.sqrt(variance_m2) / distance_m
+    pelvis_m, covariance_m2 = position.pelvis_m, position.pelvis_covariance_m2
+    biased_m = scale_std * pelvis_m
+    output_m = pelvis_m
     if frame.transform is not None:
         rotation = frame.output_rotation
-        ray, noise_m2 = rotation @ ray, rotation @ noise_m2 @ rotation.T
+        biased_m, covariance_m2 = rotation @ biased_m, rotation @ covariance_m2 @ rotation.T
         output_m = frame.to_output_frame(pelvis_m[None])[0]
-    variance_m2 = max(position.distance_std_m**2 - position.distance_noise_m**2, 0.0)
-    bias_m2 = variance_m2 * ray[:, None] * ray
-    scale_std = math.sqrt(variance_m2) / distance_m
-    return Observation(output_m, noise_m2 - bias_m2, bias_m2, scale_std, position.source)
+    bias_m2 = biased_m[:, None] * biased_m
+    return Observation(output_m, covariance_m2 - bias_m2, bias_m2, scale_std, position.source)

@@ -279,7 +279,8 @@ def moving(velocity_m_s: tuple[float, float, float], **fields: Any) -> MarkerArr
     seen = motions.apply(shown(0, person, **fields))
     (before,) = seen.people
     assert before.motion is not None
-    motion = before.motion._replace(velocity_m_s=np.array(velocity_m_s))
+    state = np.array((*before.motion.position_m, *velocity_m_s))
+    motion = before.motion._replace(state=state)
     moved = dataclasses.replace(before, motion=motion)
     return markers(dataclasses.replace(seen, people=(moved,)))
 
