@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from geometry_msgs.msg import (
-    Point,
-    Pose,
-    PoseStamped,
-    PoseWithCovariance,
-    TransformStamped,
-    Twist,
-    TwistWithCovariance,
-    Vector3,
-)
+from geometry_msgs.msg import Pose, PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry
 
 from pose_ros.blazepose.datatypes import Float64Array
@@ -20,7 +11,9 @@ from pose_ros.outputs.frame import Frame, Target
 from pose_ros.outputs.transforms import frame_transform, quaternion
 
 _FACING_STD_RAD = 0.3
-_UNIT = np.eye(6)
+_UNIT = np.eye(3)
+_ANGLES = slice(21, None, 7)
+"""Their variances in a covariance (36,)."""
 _UNKNOWN_STD_RAD, _UNKNOWN_STD_RAD_S = np.pi, 10.0
 
 
@@ -31,7 +24,10 @@ def target_pose(frame: Frame) -> PoseStamped | None:
     """
     if frame.target is None:
         return None
-    return PoseStamped(header=frame.output_header, pose=_pose(frame.target))
+    message = PoseStamped()
+    message.header = frame.output_header
+    _fill_pose(message.pose, frame.target)
+    return message
 
 
 def target_odometry(frame: Frame) -> Odometry | None:
@@ -42,21 +38,18 @@ def target_odometry(frame: Frame) -> Odometry | None:
     target = frame.target
     if target is None:
         return None
-    facing_std = _UNKNOWN_STD_RAD if target.facing is None else _FACING_STD_RAD
     axes, motion = _axes(target), target.motion
-    x, y, z = (axes.T @ motion.velocity_m_s).tolist()
+    message = Odometry()
+    message.header = frame.output_header
+    message.child_frame_id = target_frame_name(frame) or f"person_{frame.target_id}"
+    _fill_pose(message.pose.pose, target)
+    facing_std = _UNKNOWN_STD_RAD if target.facing is None else _FACING_STD_RAD
+    _fill_covariance(message.pose.covariance, motion.position_covariance_m2, facing_std)
+    linear = message.twist.twist.linear
+    linear.x, linear.y, linear.z = (axes.T @ motion.velocity_m_s).tolist()
     velocity_m2_s2 = axes.T @ motion.velocity_covariance_m2_s2 @ axes
-    return Odometry(
-        header=frame.output_header,
-        child_frame_id=target_frame_name(frame) or f"person_{frame.target_id}",
-        pose=PoseWithCovariance(
-            pose=_pose(target), covariance=_covariance(motion.position_covariance_m2, facing_std)
-        ),
-        twist=TwistWithCovariance(
-            twist=Twist(linear=Vector3(x=x, y=y, z=z)),
-            covariance=_covariance(velocity_m2_s2, _UNKNOWN_STD_RAD_S),
-        ),
-    )
+    _fill_covariance(message.twist.covariance, velocity_m2_s2, _UNKNOWN_STD_RAD_S)
+    return message
 
 
 def target_transform(frame: Frame) -> TransformStamped | None:
@@ -74,16 +67,18 @@ def target_frame_name(frame: Frame) -> str:
 
 
 def _axes(target: Target) -> Float64Array:
-    return np.eye(3) if target.facing is None else target.facing
+    return _UNIT if target.facing is None else target.facing
 
 
-def _pose(target: Target) -> Pose:
-    x, y, z = target.motion.position_m.tolist()
-    return Pose(position=Point(x=x, y=y, z=z), orientation=quaternion(_axes(target)))
+def _fill_pose(pose: Pose, target: Target) -> None:
+    """Write where the target is into a new message: one made of finished parts costs more."""
+    point, turn = pose.position, pose.orientation
+    point.x, point.y, point.z = target.motion.position_m.tolist()
+    turn.x, turn.y, turn.z, turn.w = quaternion(_axes(target))
 
 
-def _covariance(linear: Float64Array, angular_std: float) -> Float64Array:
-    """Return a covariance (36,) in the order of messages: that of a vector, and of angles."""
-    covariance = angular_std**2 * _UNIT
-    covariance[:3, :3] = linear
-    return covariance.ravel()
+def _fill_covariance(covariance: Float64Array, linear: Float64Array, angular_std: float) -> None:
+    """Write into one (36,) of zeros: that of a vector, and that of angles."""
+    square = covariance.reshape(6, 6)
+    square[:3, :3] = linear
+    covariance[_ANGLES] = angular_std**2

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from geometry_msgs.msg import TransformStamped
 from std_msgs.msg import Header
 
 from pose_ros.blazepose.datatypes import Float64Array
@@ -85,13 +85,16 @@ def frame_transform(
     header: Header, child: str, origin_m: Float64Array, axes: Float64Array
 ) -> TransformStamped:
     """Return a child frame with its origin (3,) and axes (3, 3), in columns, in the header's."""
-    x, y, z = origin_m.tolist()
-    transform = Transform(translation=Vector3(x=x, y=y, z=z), rotation=quaternion(axes))
-    return TransformStamped(header=header, child_frame_id=child, transform=transform)
+    message = TransformStamped()
+    message.header, message.child_frame_id = header, child
+    shift, turn = message.transform.translation, message.transform.rotation
+    shift.x, shift.y, shift.z = origin_m.tolist()
+    turn.x, turn.y, turn.z, turn.w = quaternion(axes)
+    return message
 
 
-def quaternion(rotation: Float64Array) -> Quaternion:
-    """Return the unit quaternion of a rotation matrix (3, 3)."""
+def quaternion(rotation: Float64Array) -> tuple[float, float, float, float]:
+    """Return the unit quaternion (x, y, z, w) of a rotation matrix (3, 3)."""
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation.tolist()
     # 4 q q^T of the quaternion q: each row is a multiple of q, the longest one is the most exact
     products = (
@@ -100,7 +103,7 @@ def quaternion(rotation: Float64Array) -> Quaternion:
         (zx + xz, yz + zy, 1 - xx - yy + zz, yx - xy),
         (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
     )
-    row = max(enumerate(products), key=lambda item: item[1][item[0]])[1]
-    length = math.hypot(*row)
-    x, y, z, w = (value / length for value in row)
-    return Quaternion(x=x, y=y, z=z, w=w)
+    diagonal = [products[row][row] for row in range(4)]
+    x, y, z, w = products[diagonal.index(max(diagonal))]
+    length = math.hypot(x, y, z, w)
+    return x / length, y / length, z / length, w / length
