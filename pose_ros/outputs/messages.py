@@ -24,7 +24,9 @@ from pose_ros.blazepose.topology import Topology
 from pose_ros.outputs.clouds import landmarks, people
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb, mono_from_mask
+from pose_ros.outputs.layout import LANDMARK_DTYPE, PERSON_DTYPE
 from pose_ros.outputs.markers import markers, roi_markers
+from pose_ros.outputs.serialization import CloudSerializer
 from pose_ros.outputs.target_messages import target_odometry, target_pose
 
 
@@ -79,7 +81,8 @@ class Output:
 
     `qos` is "data" (results), "image" or "latched" (the last message is kept). Masks are predicted
     only for an output that `needs_masks`, positions estimated only for one that
-    `needs_positions`, and motions too for one that `needs_motions`.
+    `needs_positions`, and motions too for one that `needs_motions`. Where `serialize` is given,
+    its bytes go out in place of the message.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Output:
     needs_masks: bool = False
     needs_positions: bool = False
     needs_motions: bool = False
+    serialize: Callable[[Any], bytes] | None = None
 
     def is_possible(self, frame: Frame) -> bool:
         """Return whether the frame has all that the output needs."""
@@ -100,8 +104,23 @@ class Output:
 
 
 OUTPUTS = (
-    Output("landmarks", PointCloud2, landmarks, "data", needs_positions=True),
-    Output("people", PointCloud2, people, "data", needs_positions=True, needs_motions=True),
+    Output(
+        "landmarks",
+        PointCloud2,
+        landmarks,
+        "data",
+        needs_positions=True,
+        serialize=CloudSerializer(LANDMARK_DTYPE),
+    ),
+    Output(
+        "people",
+        PointCloud2,
+        people,
+        "data",
+        needs_positions=True,
+        needs_motions=True,
+        serialize=CloudSerializer(PERSON_DTYPE),
+    ),
     Output("landmarks_array", Float32MultiArray, landmarks_array, "data"),
     Output("markers", MarkerArray, markers, "data", needs_positions=True, needs_motions=True),
     Output("roi_markers", MarkerArray, roi_markers, "data"),

@@ -87,7 +87,8 @@ class TopicSink:
         if isinstance(message, MarkerArray):
             self._shown[output].add_deletions(message, frame.output_header)
         if message is not None:
-            self._publisher_of[output].publish(message)
+            serialize = output.serialize
+            self._publisher_of[output].publish(serialize(message) if serialize else message)
 
     def publish_names(self, model: str, topology: Topology) -> None:
         """Publish the landmarks' names, for present subscribers and those to come."""
