@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from pose_ros.runtime.package_paths import fast_dds_environment
+from pose_ros.tools.domains import unused_domain
 
 # Runs a module as the main one. Before that, the kernel is asked to interrupt the process when
 # its parent dies (prctl(2), PR_SET_PDEATHSIG = 1); the parent may be dead already.
@@ -30,7 +30,7 @@ _GRACE_S = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
 def isolate() -> None:
     """Keep to this machine and to a domain of our own, with room for images between processes."""
     os.environ.update(
-        ROS_DOMAIN_ID=str(random.randint(1, 70)),  # the tests claim higher ones
+        ROS_DOMAIN_ID=str(unused_domain()),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         **fast_dds_environment(),
     )
