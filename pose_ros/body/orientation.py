@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array, Pose
 from pose_ros.blazepose.topology import HIPS, SHOULDERS
+from pose_ros.body.vectors import Triple, Vector, cross
 
 _MIN_SINE = 0.2
 """Of the angle between spine and shoulders; below it (12 degrees) there is no front."""
 _MIN_VISIBILITY = 0.5
 _TORSO = np.array([*SHOULDERS, *HIPS])
-
-Vector = Sequence[float]
 
 
 def body_axes(left: Float64Array, up: Float64Array) -> Float64Array | None:
@@ -23,24 +21,19 @@ def body_axes(left: Float64Array, up: Float64Array) -> Float64Array | None:
 
     They are the columns: x leads out of the chest, y to the person's left, z along the spine.
     """
-    axes = _axes(left.tolist(), up.tolist())
+    axes = plain_axes(left.tolist(), up.tolist())
     return None if axes is None else np.array(axes).T
 
 
-def _axes(left: Vector, up: Vector) -> tuple[Vector, Vector, Vector] | None:
-    """Return the axes; with so few numbers this is faster than NumPy."""
-    forward, up_length = _cross(left, up), math.hypot(*up)
+def plain_axes(left: Vector, up: Vector) -> tuple[Triple, Triple, Triple] | None:
+    """Return the three axes of `body_axes` as plain vectors."""
+    forward, up_length = cross(left, up), math.hypot(*up)
     length = math.hypot(*forward)
     if not length > _MIN_SINE * math.hypot(*left) * up_length:
         return None
-    x = [value / length for value in forward]
-    z = [value / up_length for value in up]
-    return x, _cross(z, x), z
-
-
-def _cross(one: Vector, other: Vector) -> Vector:
-    (a, b, c), (x, y, z) = one, other
-    return b * z - c * y, c * x - a * z, a * y - b * x
+    x = (forward[0] / length, forward[1] / length, forward[2] / length)
+    z = (up[0] / up_length, up[1] / up_length, up[2] / up_length)
+    return x, cross(z, x), z
 
 
 def facing_axes(pose: Pose) -> Float64Array | None:
@@ -61,5 +54,5 @@ def facing_axes(pose: Pose) -> Float64Array | None:
         hips_m = left_hip - right_hip if has_hips else 0.0
         left.append(left_shoulder - right_shoulder + hips_m)
         up.append((left_shoulder + right_shoulder - left_hip - right_hip) / 2)
-    axes = _axes(left, up)
+    axes = plain_axes(left, up)
     return None if axes is None else np.array(axes).T
