@@ -16,7 +16,7 @@ help:
 	@echo "make fuzz     send 20,000 fuzzed messages, and damaged models, from a random start"
 	@echo "make soak     run the node for ten minutes with failing cameras; report in out/"
 	@echo "make golden   make the reference figures again from MediaPipe itself"
-	@echo "make docs     write docs/parameters.md again from the options"
+	@echo "make docs     write docs/parameters.md and the table of joints again from the code"
 	@echo "make pictures make the moving pictures of the documents again from real runs"
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
@@ -59,10 +59,12 @@ check: lint
 
 docs: setup
 	$(BIN)/python test/project/parameters_page.py
+	$(BIN)/python test/project/joints_table.py
 
 pictures: setup
 	$(BIN)/python test/project/moving_picture.py
 	PYTHONPATH=.:test $(BIN)/python -m following.moving_picture
+	PYTHONPATH=.:test $(BIN)/python -m body.moving_picture
 
 golden: setup
 	$(BIN)/python test/reference/make.py

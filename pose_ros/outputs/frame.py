@@ -50,6 +50,14 @@ class Person:
         return self.position.landmarks_m
 
     @property
+    def is_of_this_image(self) -> bool:
+        """Whether the pose is that in the image, or the last one of somebody who is held.
+
+        Otherwise it is that of an image before, and the person was not looked at in this one.
+        """
+        return self.pose.is_held or not self.pose.held_ns
+
+    @property
     def label(self) -> str:
         """The id and what else is known: whether the person is held, and the distance in m."""
         held = " (held)" if self.pose.is_held else ""

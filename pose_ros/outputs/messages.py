@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image, JointState, PointCloud2
 from std_msgs.msg import (
     Float32MultiArray,
     MultiArrayDimension,
@@ -24,6 +24,7 @@ from pose_ros.blazepose.topology import Topology
 from pose_ros.outputs.clouds import landmarks, people
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb, mono_from_mask
+from pose_ros.outputs.joint_states import joint_states
 from pose_ros.outputs.layout import LANDMARK_DTYPE, PERSON_DTYPE
 from pose_ros.outputs.markers import markers, roi_markers
 from pose_ros.outputs.serialization import CloudSerializer
@@ -121,6 +122,7 @@ OUTPUTS = (
         needs_motions=True,
         serialize=CloudSerializer(PERSON_DTYPE),
     ),
+    Output("joint_states", JointState, joint_states, "data"),
     Output("landmarks_array", Float32MultiArray, landmarks_array, "data"),
     Output("markers", MarkerArray, markers, "data", needs_positions=True, needs_motions=True),
     Output("roi_markers", MarkerArray, roi_markers, "data"),

@@ -14,7 +14,8 @@ class OutputOptions(Options):
 
     min_visibility: float = option(
         0.5,
-        "Landmarks with less visibility are not drawn. The published data has them all.",
+        "Landmarks with less visibility are not drawn, and have no frames on TF; joints that need "
+        "them are not published. The published landmarks are all there.",
         minimum=0.0,
         maximum=1.0,
     )
@@ -41,6 +42,11 @@ class OutputOptions(Options):
     tf_landmarks: bool = option(
         False,
         "With publish_tf: a frame for each landmark that is known and visible as well.",
+    )
+    tf_bones: bool = option(
+        False,
+        "With publish_tf: a frame for each bone whose landmarks are known and visible as well, x "
+        "along it.",
     )
     tf_prefix: str = option(
         "",

@@ -10,11 +10,11 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 
 from pose_ros.blazepose.errors import OptionError
-from pose_ros.outputs.frame import Frame
+from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.sink import Demand
 from pose_ros.outputs.target_messages import target_transform
-from pose_ros.outputs.transforms import person_transforms
+from pose_ros.outputs.transforms import bone_transforms, person_transforms
 
 
 def check_tf(options: OutputOptions) -> None:
@@ -99,14 +99,20 @@ def _transforms(frame: Frame) -> list[TransformStamped]:
     return [
         transform
         for person in frame.people
-        if person.pose.is_held or not person.pose.held_ns
-        for transform in person_transforms(
-            frame.header,
-            f"{frame.options.tf_prefix}person_{person.pose.person_id}",
-            person.landmarks_m,
-            person.pose.visibility,
-            frame.topology,
-            frame.options.min_visibility,
-            frame.options.tf_landmarks,
-        )
+        if person.is_of_this_image
+        for transform in _of_person(frame, person)
     ]
+
+
+def _of_person(frame: Frame, person: Person) -> list[TransformStamped]:
+    options = frame.options
+    known = (
+        frame.header,
+        f"{options.tf_prefix}person_{person.pose.person_id}",
+        person.landmarks_m,
+        person.pose.visibility,
+        frame.topology,
+        options.min_visibility,
+    )
+    bones = bone_transforms(*known) if options.tf_bones else []
+    return person_transforms(*known, options.tf_landmarks) + bones

@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.topology import Topology
+from pose_ros.body.bones import BONES, bone_axes, bone_ends
 from pose_ros.body.orientation import body_axes
 
 
@@ -35,19 +36,52 @@ def person_transforms(
     Without these landmarks, or with the shoulders along the spine, there is no such frame.
     Landmarks have no orientation of their own: their frames have that of the parent.
     """
-    points_m = np.array(landmarks_m, np.float64)
-    is_known = np.isfinite(points_m).all(axis=1) & (np.asarray(visibility) >= min_visibility)
-    points_m[~is_known] = np.nan
-    points = dict(zip(topology.names, points_m, strict=True))
-    body = _body_frame(points)
+    points_m = _known_m(landmarks_m, visibility, min_visibility)
+    body = _body_frame(points_m, topology)
     frames = [] if body is None else [frame_transform(header, name, *body)]
     if with_landmarks:
         frames += [
             frame_transform(header, f"{name}/{landmark}", point_m, np.eye(3))
-            for (landmark, point_m), known in zip(points.items(), is_known, strict=True)
-            if known
+            for landmark, point_m in zip(topology.names, points_m, strict=True)
+            if not np.isnan(point_m[0])
         ]
     return frames
+
+
+def bone_transforms(
+    header: Header,
+    name: str,
+    landmarks_m: npt.ArrayLike,
+    visibility: npt.ArrayLike,
+    topology: Topology,
+    min_visibility: float,
+) -> list[TransformStamped]:
+    """Return the frames `<name>/<bone>` of a person whose body has a frame, as `bone_axes` says.
+
+    Arguments and parent are those of `person_transforms`. The origin is where the bone starts; the
+    landmarks of both of its ends must be known.
+    """
+    points_m = _known_m(landmarks_m, visibility, min_visibility)
+    body = _body_frame(points_m, topology)
+    if body is None:
+        return []
+    ends_m = bone_ends(points_m)
+    found = zip(BONES, ends_m[:, 0], bone_axes(ends_m, body[1]), strict=True)
+    return [
+        frame_transform(header, f"{name}/{bone.name}", start_m, axes)
+        for bone, start_m, axes in found
+        if np.isfinite(axes).all()
+    ]
+
+
+def _known_m(
+    landmarks_m: npt.ArrayLike, visibility: npt.ArrayLike, min_visibility: float
+) -> Float64Array:
+    """Return landmarks (N, 3) with NaN for those that are not visible, or not finite."""
+    points_m = np.array(landmarks_m, np.float64)
+    is_known = np.isfinite(points_m).all(axis=1) & (np.asarray(visibility) >= min_visibility)
+    points_m[~is_known] = np.nan
+    return points_m
 
 
 def transform_points(points_m: npt.ArrayLike, transform: TransformStamped) -> Float64Array:
@@ -70,8 +104,11 @@ def _turned(vectors: npt.ArrayLike, transform: TransformStamped) -> Float64Array
     return turned
 
 
-def _body_frame(points: dict[str, Float64Array]) -> tuple[Float64Array, Float64Array] | None:
+def _body_frame(
+    points_m: Float64Array, topology: Topology
+) -> tuple[Float64Array, Float64Array] | None:
     """Return origin (3,) and axes (3, 3), in columns, of the body; None if they are unknown."""
+    points = dict(zip(topology.names, points_m, strict=True))
     hips, shoulders, ears = (
         (points[f"left_{part}"] + points[f"right_{part}"]) / 2
         for part in ("hip", "shoulder", "ear")

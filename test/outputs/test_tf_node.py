@@ -71,18 +71,21 @@ def camera(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         yield client
 
 
-@pytest.mark.parametrize("camera", [{"publish_tf": True, "tf_landmarks": True}], indirect=True)
+@pytest.mark.parametrize(
+    "camera", [{"publish_tf": True, "tf_landmarks": True, "tf_bones": True}], indirect=True
+)
 def test_people_become_frames_for_subscribers_of_tf_alone(camera: Client) -> None:
     received = camera.subscribe("/tf", TransformStamped, qos=100)
 
     def is_enough() -> bool:
         camera.publish(running.image(PERSON))
-        return len(received) > 40
+        return len(received) > 60
 
     camera.until(is_enough, "transforms")
     found = {item.child_frame_id: item for item in received}
     number = next(name for name in found if name.endswith("/nose")).removesuffix("/nose")
     assert number in found
+    assert f"{number}/neck" in found
     assert {item.header.frame_id for item in found.values()} == {running.FRAME_ID}
     assert found[number].transform.translation.z > 0.3
 

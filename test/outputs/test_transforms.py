@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import running
+from body.figure import figure
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from hypothesis import assume, given
@@ -17,7 +18,8 @@ from std_msgs.msg import Header
 
 from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
-from pose_ros.outputs.transforms import person_transforms, transform_points
+from pose_ros.body.bones import BONES, bone_ends, bone_lengths_m
+from pose_ros.outputs.transforms import bone_transforms, person_transforms, transform_points
 
 Array = npt.NDArray[np.float64]
 
@@ -259,6 +261,54 @@ def test_landmarks_of_too_little_visibility_have_no_frame() -> None:
     made = frames(landmarks(FACING, (0, 0, 2)), visibility=visibility, with_landmarks=True)
     assert "front/person_7/nose" not in made
     assert "front/person_7/left_ear" in made
+
+
+# Bones
+
+
+def bones(
+    points_m: Array, visibility: npt.ArrayLike | None = None, min_visibility: float = 0.5
+) -> dict[str, TransformStamped]:
+    """The frames of the bones of a body with 33 landmarks, by name."""
+    visibility = np.ones(len(points_m)) if visibility is None else visibility
+    topology = FULL_BODY if len(points_m) == len(FULL_BODY) else UPPER_BODY
+    name = "front/person_7"
+    made = bone_transforms(HEADER, name, points_m, visibility, topology, min_visibility)
+    assert all(transform.header == HEADER for transform in made)
+    assert all(transform.child_frame_id.startswith(f"{name}/") for transform in made)
+    found = {transform.child_frame_id.removeprefix(f"{name}/"): transform for transform in made}
+    assert len(found) == len(made)
+    return found
+
+
+def test_each_bone_leads_along_x_of_its_frame_from_one_landmark_to_the_other() -> None:
+    points_m = figure({"left_elbow_flexion": 80, "right_hip_flexion": 60}) @ FACING.T + (0, 0, 3)
+    made = bones(points_m)
+    assert made.keys() == {bone.name for bone in BONES}
+    for bone, length_m in zip(BONES, bone_lengths_m(points_m).values(), strict=True):
+        start_m, end_m = bone_ends(points_m)[BONES.index(bone)]
+        frame = made[bone.name]
+        assert origin_of(frame) == pytest.approx(start_m.tolist())
+        tip_m = matrix_of(frame) @ (length_m, 0, 0) + start_m
+        np.testing.assert_allclose(tip_m, end_m, atol=1e-9)
+
+
+def test_a_bone_with_a_landmark_of_too_little_visibility_has_no_frame() -> None:
+    visibility = np.ones(33)
+    visibility[FULL_BODY.names.index("left_wrist")] = 0.4
+    hidden = {"left_forearm", "left_hand"}
+    assert {b.name for b in BONES} - bones(figure() + 1.0, visibility).keys() == hidden
+    assert bones(figure() + 1.0, visibility, min_visibility=0.3).keys() >= hidden
+
+
+def test_of_25_landmarks_the_arms_have_frames() -> None:
+    made = bones((figure() + 1.0)[: len(UPPER_BODY)])
+    legs = ("thigh", "shank", "foot")
+    assert made.keys() == {bone.name for bone in BONES if not bone.name.endswith(legs)}
+
+
+def test_somebody_without_a_frame_has_none_of_bones() -> None:
+    assert bones(np.full((33, 3), np.nan)) == {}
 
 
 # Points in another frame

@@ -177,6 +177,7 @@ def test_tf2_ros_is_imported_in_one_place(name: str) -> None:
         "clouds",
         "frame",
         "images",
+        "joint_states",
         "layout",
         "markers",
         "messages",

@@ -20,7 +20,7 @@ from pose_ros.blazepose import PoseTrackerOptions
 from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS, TARGET_OUTPUTS
 from pose_ros.parameters import NodeOptions, parameter_specs
 from pose_ros.tools import annotate, demo
-from project import parameters_page
+from project import joints_table, parameters_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
@@ -95,6 +95,11 @@ def test_the_page_of_the_parameters_is_up_to_date() -> None:
 
 
 # Documents
+
+
+def test_the_table_of_the_joints_is_up_to_date() -> None:
+    assert joints_table.FILE.read_text(encoding="utf-8") == joints_table.page(), "make docs"
+    assert joints_table.table() in joints_table.page()
 
 
 @pytest.mark.parametrize(
