@@ -1,9 +1,8 @@
-"""What `~/people` and the topics of the target cost: `python test/benchmark/following.py`.
+"""What `~/people`, the target and `~/joint_states` cost: `python test/benchmark/following.py`.
 
-Three nodes publish the same frames in turn over DDS, to subscribers in another process: one is
-asked for landmarks only, the second for `~/people` and `~/target` too, the third for
-`~/target/odometry` as well. Printed is what these use more, by people in the frame. The poses are
-not estimated, but given.
+Nodes publish the same frames in turn over DDS, to subscribers in another process: one is asked for
+landmarks only, the others for some of these topics too. Printed is what they use more, by people
+in the frame. The poses are not estimated, but given.
 """
 
 from __future__ import annotations
@@ -20,13 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import rclpy
 import running
+from body.figure import figure
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from outputs.test_motions import FRAME_NS, at, body, shown
+from outputs.test_transforms import FACING
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode
 from running import Process
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import JointState, PointCloud2
 
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.options import OutputOptions
@@ -38,9 +39,16 @@ TYPES = {
     "people": PointCloud2,
     "target": PoseStamped,
     "target/odometry": Odometry,
+    "joint_states": JointState,
 }
-TOPICS = {"landmarks_only": 1, "with_target": 3, "with_odometry": 4}
-"""How many of them are asked for."""
+TOPICS = {
+    "landmarks_only": ("landmarks",),
+    "with_target": ("landmarks", "people", "target"),
+    "with_odometry": ("landmarks", "people", "target", "target/odometry"),
+    "with_joints": ("landmarks", "joint_states"),
+}
+"""Which of them are asked for."""
+SIDES = ("left", "right")
 _WARM_UP = 50
 _HOLD_S = 2.0
 
@@ -59,10 +67,11 @@ def main() -> int:
     with running.process(str(Path(__file__).resolve()), "--listen") as listener:
         for count in asked.people:
             base_ms, *more_ms = measure(listener, count, asked.frames)
-            target_ms, odometry_ms = ((ms - base_ms) / count for ms in more_ms)
+            target_ms, odometry_ms, joints_ms = ((ms - base_ms) / count for ms in more_ms)
             print(
                 f"{count} people: {base_ms:.3f} ms a frame for landmarks; a frame and person "
-                f"{target_ms:.3f} ms more for people and target, {odometry_ms:.3f} with odometry",
+                f"{target_ms:.3f} ms more for people and target, {odometry_ms:.3f} with odometry, "
+                f"{joints_ms:.3f} for joints",
                 flush=True,
             )
     return 0
@@ -104,7 +113,7 @@ class Publisher:
     @property
     def is_heard(self) -> bool:
         """Whether all subscribers are there."""
-        return len(self._topics.subscribed_outputs()) == TOPICS[self._name]
+        return len(self._topics.subscribed_outputs()) == len(TOPICS[self._name])
 
     def publish(self, frame: Frame) -> float:
         """Publish a frame; return the CPU time of the whole process in ms."""
@@ -121,7 +130,11 @@ class Publisher:
 def frame_of(number: int, people: int) -> Frame:
     """People who walk to the right, side by side."""
     x_m = number * FRAME_NS * 1e-9 % 2
-    persons = (Person(body(index + 1), at((x_m, 0, 3 + index))) for index in range(people))
+    bent = figure({f"{side}_{joint}_flexion": 60 for side in SIDES for joint in ("elbow", "knee")})
+    persons = (
+        Person(body(index + 1, world_landmarks_m=bent @ FACING.T), at((x_m, 0, 3 + index)))
+        for index in range(people)
+    )
     return shown(number, *persons, follow="nearest")
 
 
@@ -129,9 +142,9 @@ def _listen() -> int:
     """Subscribe, and receive until killed."""
     rclpy.init()
     node = rclpy.create_node("listener")
-    for name, count in TOPICS.items():
-        for topic, message_type in list(TYPES.items())[:count]:
-            node.create_subscription(message_type, f"/{name}/{topic}", lambda _: None, 10)
+    for name, topics in TOPICS.items():
+        for topic in topics:
+            node.create_subscription(TYPES[topic], f"/{name}/{topic}", lambda _: None, 10)
     rclpy.spin(node)
     return 0
 
