@@ -66,13 +66,25 @@ def draw_poses(
     min_visibility: float = 0.5,
     labels: Sequence[str] = (),
 ) -> ImageArray:
-    """Return a copy of an RGB image (H, W, 3) with people, their ROIs and detections drawn on it.
+    """Return a copy of an RGB image (H, W, 3) with people drawn on it as by `draw_on`."""
+    canvas = np.array(image, order="C")
+    draw_on(canvas, poses, topology, min_visibility, labels)
+    return canvas
+
+
+def draw_on(
+    canvas: ImageArray,
+    poses: Sequence[Pose],
+    topology: Topology,
+    min_visibility: float = 0.5,
+    labels: Sequence[str] = (),
+) -> None:
+    """Draw people, their ROIs and detections on an RGB image (H, W, 3), contiguous and writable.
 
     A landmark is left out if its visibility is below `min_visibility`, its presence below 0.5 or
     its position outside the image; a connection if one of its ends is. Lines grow with the image.
     `labels` has an ASCII text for each pose, to be drawn above it, or none at all.
     """
-    canvas = np.array(image, order="C")
     width_px = max(_MIN_LINE_PX, round(min(canvas.shape[:2]) / _IMAGE_SIDE_PER_LINE_WIDTH))
     for pose in poses:
         _draw_roi(canvas, pose.roi, width_px // 2)
@@ -82,7 +94,6 @@ def draw_poses(
         _draw_skeleton(canvas, pose, topology, min_visibility, width_px)
     for pose, label in zip(poses, labels):  # noqa: B905, there may be none
         _draw_label(canvas, pose, label, min_visibility, width_px)
-    return canvas
 
 
 def person_color(person_id: int) -> Color:

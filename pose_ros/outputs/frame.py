@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import TransformStamped
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from pose_ros.blazepose.datatypes import (
@@ -17,11 +18,12 @@ from pose_ros.blazepose.datatypes import (
     Pose,
     Poses,
 )
-from pose_ros.blazepose.drawing import draw_poses
+from pose_ros.blazepose.drawing import draw_on
 from pose_ros.blazepose.topology import Topology
 from pose_ros.body.velocity import Motion
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.located import Position
+from pose_ros.outputs.images import image_from_rgb, rgb_pixels
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.transforms import rotation_matrix, transform_points
 
@@ -109,11 +111,14 @@ class Frame:
     transform: TransformStamped | None = None
 
     @cached_property
-    def annotated(self) -> ImageArray:
-        """The image (H, W, 3) with the poses drawn on it; drawn once, when first asked for."""
+    def annotated(self) -> Image:
+        """The `rgb8` message with the poses drawn on it; drawn once, when first asked for."""
         labels = [person.label for person in self.people]
         poses = [person.pose for person in self.people]
-        return draw_poses(self.image, poses, self.topology, self.options.min_visibility, labels)
+        message = image_from_rgb(self.image, self.header)
+        canvas = rgb_pixels(message)  # drawn in place: one copy less
+        draw_on(canvas, poses, self.topology, self.options.min_visibility, labels)
+        return message
 
     @cached_property
     def output_header(self) -> Header:

@@ -17,6 +17,11 @@ def image_from_rgb(rgb: ImageArray, header: Header) -> Image:
     return _image_message(rgb, "rgb8", header)
 
 
+def rgb_pixels(message: Image) -> ImageArray:
+    """Return the pixels (H, W, 3) of a message of `image_from_rgb`; a view, to be written on."""
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
+
+
 def mono_from_mask(mask: ImageArray, header: Header) -> Image:
     """Build a `mono8` message from a mask (H, W) uint8. Raises ImageError for other arrays."""
     _check_array(mask, "(H, W)", mask.ndim == 2)

@@ -23,7 +23,7 @@ from pose_ros.blazepose.datatypes import Float32Array, ImageArray
 from pose_ros.blazepose.topology import Topology
 from pose_ros.outputs.clouds import landmarks, people
 from pose_ros.outputs.frame import Frame
-from pose_ros.outputs.images import compressed_from_rgb, image_from_rgb, mono_from_mask
+from pose_ros.outputs.images import compressed_from_rgb, mono_from_mask, rgb_pixels
 from pose_ros.outputs.joint_states import joint_states
 from pose_ros.outputs.layout import LANDMARK_DTYPE, PERSON_DTYPE
 from pose_ros.outputs.markers import markers, roi_markers
@@ -54,12 +54,12 @@ def landmarks_array(frame: Frame) -> Float32MultiArray:
 
 def annotated_image(frame: Frame) -> Image:
     """Build the image with the poses drawn on it."""
-    return image_from_rgb(frame.annotated, frame.header)
+    return frame.annotated
 
 
 def annotated_jpeg(frame: Frame) -> CompressedImage:
     """Build the image with the poses drawn on it, as JPEG."""
-    return compressed_from_rgb(frame.annotated, frame.header)
+    return compressed_from_rgb(rgb_pixels(frame.annotated), frame.header)
 
 
 def segmentation_mask(frame: Frame) -> Image:

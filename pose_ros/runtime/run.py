@@ -17,6 +17,7 @@ from rclpy.utilities import ok, remove_ros_args, try_shutdown
 
 from pose_ros.blazepose.errors import PoseError
 from pose_ros.runtime.clock import STEADY_CLOCK
+from pose_ros.runtime.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def init(args: list[str] | None = None) -> None:
     `args` are all command line arguments; None takes `sys.argv`. Exits with code 1 and a message
     if ROS rejects them, or cannot write its log.
     """
+    keep_freed_memory()
     _check_home()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
