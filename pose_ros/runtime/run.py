@@ -17,6 +17,7 @@ from rclpy.utilities import ok, remove_ros_args, try_shutdown
 
 from pose_ros.blazepose.errors import PoseError
 from pose_ros.runtime.clock import STEADY_CLOCK
+from pose_ros.runtime.exit_limit import limit_exit
 from pose_ros.runtime.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ NodeT = TypeVar("NodeT", bound=Node)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WAKE_S = 1.0
+_EXIT_LIMIT_S = 3  # CPU time; ros2 launch kills what has not ended after 10 s
 
 
 def own_arguments(args: list[str]) -> list[str]:
@@ -48,6 +50,7 @@ def init(args: list[str] | None = None) -> None:
     if ROS rejects them, or cannot write its log.
     """
     keep_freed_memory()
+    limit_exit(_EXIT_LIMIT_S)
     _check_home()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -49,7 +49,7 @@ DANGEROUS_CALLS = {
     *("register_custom_ops_library", "add_provider_options", "CDLL", "dlopen"),
 }
 # What loads compiled code: the library that was built with the package, beside its sources.
-LOADS_CODE = {"native/library.py", "runtime/memory.py"}
+LOADS_CODE = {"native/library.py", "runtime/exit_limit.py", "runtime/memory.py"}
 # What opens files, in the node: the models only, and what ROS and OpenCV do by themselves.
 OPENS_FILES = {"blazepose/model_files.py"}
 FILE_CALLS = {

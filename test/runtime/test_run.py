@@ -46,6 +46,18 @@ def make():
 run.run(make)
 print("over", flush=True)
 """
+# As Fast DDS does where several processes end at once.
+SPINNING_EXIT = """
+import atexit
+from pose_ros.runtime import run
+@atexit.register
+def spin():
+    while True:
+        pass
+run.init([])
+run.shutdown()
+print("over", flush=True)
+"""
 # What rclpy's handler does on a signal, where the executor has looked before the context is ended.
 UNSEEN_END = """
 import threading
@@ -94,6 +106,12 @@ def test_signals_without_a_pause_end_it_cleanly() -> None:
 def test_an_executor_without_work_sees_the_end_of_ros() -> None:
     with running.process("-c", UNSEEN_END) as process:
         assert process.wait(10) == 0, process.output
+        assert process.output.splitlines() == ["over"]
+
+
+def test_an_exit_that_never_ends_is_cut_short() -> None:
+    with running.process("-c", SPINNING_EXIT) as process:
+        assert process.wait(120) == 0, process.output
         assert process.output.splitlines() == ["over"]
 
 
