@@ -6,6 +6,7 @@ positions decide how much a new position counts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array
 
-ACCELERATION_M2_S3 = 0.1
+ACCELERATION_M2_S3 = 0.15
 """Spectral density of the acceleration, for each axis.
 
 With less, the errors of people who turn are larger than their standard deviations; with more, the
@@ -38,8 +39,9 @@ _GROWTH = ACCELERATION_M2_S3 * np.stack(
 class Observation(NamedTuple):
     """A position (3,) in m, and the covariances (3, 3) of its error: noise and bias.
 
-    The noise is another in each image; the bias is the same in many of them, and that of one
-    `source`. `scale_std` is the standard deviation of the bias as a part of the distance.
+    The noise is forgotten with the time constant `noise_time_s`: 0 if it is another one in each
+    image. The bias is the same in many of them, and that of one `source`. `scale_std` is the
+    standard deviation of the bias as a part of the distance.
     """
 
     position_m: Float64Array
@@ -47,6 +49,17 @@ class Observation(NamedTuple):
     bias_m2: Float64Array
     scale_std: float = 0.0
     source: str = ""
+    noise_time_s: float = 0.0
+
+    def independent_noise_m2(self, step_s: float) -> Float64Array:
+        """Return the covariance of noise that is another one at each step and misleads as much.
+
+        So many images in a short time tell no more than a few. ref: the variance of the mean of an
+        autoregressive process of first order
+        """
+        if not self.noise_time_s:
+            return self.noise_m2
+        return self.noise_m2 / math.tanh(step_s / (2 * self.noise_time_s))
 
 
 class Motion(NamedTuple):
@@ -104,7 +117,7 @@ class Motion(NamedTuple):
         return Motion(transition @ self.state, covariance, self.seen, self.seen_ns, time_ns)
 
     def updated(self, seen: Observation) -> Motion:
-        """Return the motion with a position observed at its time.
+        """Return the motion with a position observed at its time, later than the last one.
 
         That of another source has another bias, so that it says nothing about the velocity.
         """
@@ -115,7 +128,8 @@ class Motion(NamedTuple):
             covariance[:3, :3] = seen.noise_m2
             covariance[3:, 3:] = before[3:, 3:]
         else:
-            gain = before[:, :3] @ _inverse(before[:3, :3] + seen.noise_m2)
+            noise_m2 = seen.independent_noise_m2((self.time_ns - self.seen_ns) * 1e-9)
+            gain = before[:, :3] @ _inverse(before[:3, :3] + noise_m2)
             state = self.state + gain @ (seen.position_m - self.position_m)
             covariance = before - gain @ before[:3]
             covariance = (covariance + covariance.T) / 2

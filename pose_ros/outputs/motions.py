@@ -13,6 +13,8 @@ from pose_ros.outputs.frame import Frame, Person
 
 _MAX_DISTANCE_M = 1000.0
 """Who seems farther away is nowhere: the camera's calibration is nonsense."""
+_NOISE_TIME_S = 0.1
+"""How long a pose is off in the same way. From test/outputs/real_motions.py."""
 
 
 class Motions:
@@ -86,4 +88,5 @@ def _observation(frame: Frame, position: Position, distance_m: float) -> Observa
         biased_m, covariance_m2 = rotation @ biased_m, rotation @ covariance_m2 @ rotation.T
         output_m = frame.to_output_frame(pelvis_m[None])[0]
     bias_m2 = biased_m[:, None] * biased_m
-    return Observation(output_m, covariance_m2 - bias_m2, bias_m2, scale_std, position.source)
+    noise_m2 = covariance_m2 - bias_m2
+    return Observation(output_m, noise_m2, bias_m2, scale_std, position.source, _NOISE_TIME_S)

@@ -17,7 +17,8 @@ from pose_ros.body.velocity import PREDICTED_NS, Motion, Observation, moved
 SECOND_NS = 10**9
 FRAME_NS = 33_333_333
 WALKS = range(40)
-RATES = pytest.mark.parametrize("fps", [10, 30])
+RATES = pytest.mark.parametrize("fps", [10, 30, 60])
+NOISES = pytest.mark.parametrize("lasting_s", [0.0, 0.2])
 
 
 def seen(*position_m: float, source: str = "world", scale_std: float = 0.0) -> Observation:
@@ -44,30 +45,37 @@ def deviations(covariance: Float64Array) -> Float64Array:
 
 
 @RATES
-def test_velocities_of_walks_are_right_and_their_covariance_covers_the_error(fps: float) -> None:
+@NOISES
+def test_velocities_of_walks_are_right_and_their_covariance_covers_the_error(
+    fps: float, lasting_s: float
+) -> None:
     errors: list[npt.NDArray[Any]] = []
     allowed: list[npt.NDArray[Any]] = []
     for seed in WALKS:
         done = walk(seed, fps)
-        for motion, velocity_m_s in zip(filtered(done, seed), done.velocities_m_s, strict=True):
+        for motion, velocity_m_s in zip(
+            filtered(done, seed, lasting_s), done.velocities_m_s, strict=True
+        ):
             if motion.time_ns >= SECOND_NS:
                 errors.append(motion.velocity_m_s - velocity_m_s)
                 allowed.append(2 * deviations(motion.velocity_covariance_m2_s2))
     on_the_floor = [0, 2]
     covered = (np.abs(errors) <= allowed)[:, on_the_floor]
     median_m_s = np.median(np.linalg.norm(errors, axis=1))
-    print(f"{fps} Hz: median {median_m_s:.3f} m/s, {covered.mean():.1%} within 2 sigma")
+    share = f"{covered.mean():.1%} within 2 sigma"
+    print(f"{fps} Hz, noise lasts {lasting_s} s: median {median_m_s:.3f} m/s, {share}")
     assert median_m_s <= 0.15
     assert covered.mean() >= 0.9
     assert np.median(np.linalg.norm(allowed, axis=1)) < 1.0
 
 
 @RATES
-def test_the_covariance_covers_the_error_of_the_position(fps: float) -> None:
+@NOISES
+def test_the_covariance_covers_the_error_of_the_position(fps: float, lasting_s: float) -> None:
     covered = [
         np.abs(motion.position_m - position_m) <= 2 * deviations(motion.position_covariance_m2)
         for done in (walk(seed, fps) for seed in WALKS)
-        for motion, position_m in zip(filtered(done), done.positions_m, strict=True)
+        for motion, position_m in zip(filtered(done, 0, lasting_s), done.positions_m, strict=True)
     ]
     assert np.mean(covered) >= 0.9
 
@@ -147,6 +155,21 @@ def test_the_bias_is_part_of_the_stated_error_but_averages_out_of_nothing() -> N
     assert deviations(biased.position_covariance_m2)[2] == pytest.approx(0.3, abs=0.01)
     of_bias = biased.velocity_covariance_m2_s2 - biased.noise_covariance[3:, 3:]
     np.testing.assert_allclose(of_bias, np.diag((0.01, 0, 0)), atol=1e-3)
+
+
+def test_more_images_with_lasting_noise_tell_no_more() -> None:
+    """A still person is known as well from 10 images a second as from 100."""
+    deviation_m_s = []
+    for period_ns in (SECOND_NS // 10, SECOND_NS // 100):
+        still = seen(0.0, 0.0, 3.0)._replace(noise_time_s=0.2)
+        motion: Motion | None = Motion.started(still, 0)
+        for time_ns in range(period_ns, 3 * SECOND_NS, period_ns):
+            assert motion is not None
+            predicted = motion.predicted(time_ns)
+            motion = None if predicted is None else predicted.updated(still)
+        assert motion is not None
+        deviation_m_s.append(deviations(motion.velocity_covariance_m2_s2)[0])
+    assert deviation_m_s[1] == pytest.approx(deviation_m_s[0], rel=0.1)
 
 
 # People by id

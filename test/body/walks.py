@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.body.velocity import Motion, Observation
 
 NOISE, ACROSS = 0.01, 0.004
+NOISE_TIME_S = 0.1
+"""What is taken for the time in which noise is forgotten, as the node does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,23 +40,26 @@ def walk(seed: int, fps: float = 30.0, seconds: float = 8.0) -> Walk:
     return Walk(positions_m[:count], velocities_m_s[:count], round(1e9 / fps))
 
 
-def observed(position_m: Float64Array, random: np.random.Generator) -> Observation:
-    """A position with noise of a hundredth of the distance along the ray, and less across it."""
+def filtered(done: Walk, seed: int = 0, lasting_s: float = 0.0) -> list[Motion]:
+    """The motion at each frame, by positions whose noise is forgotten in `lasting_s`."""
+    random = np.random.default_rng(seed)
+    motions: list[Motion] = []
+    kept = math.exp(-done.period_ns * 1e-9 / lasting_s) if lasting_s else 0.0
+    noise = random.standard_normal(4)
+    for number, position_m in enumerate(done.positions_m):
+        time_ns, seen = number * done.period_ns, observed(position_m, noise)
+        before = motions[-1].predicted(time_ns) if motions else None
+        motions.append(Motion.started(seen, time_ns) if before is None else before.updated(seen))
+        noise = kept * noise + math.sqrt(1 - kept**2) * random.standard_normal(4)
+    return motions
+
+
+def observed(position_m: Float64Array, noise: Float64Array) -> Observation:
+    """A position with noise (4,) of a hundredth of the distance along the ray, less across it."""
     distance_m = float(np.linalg.norm(position_m))
     ray = position_m / distance_m
     noise_m2 = (ACROSS * distance_m) ** 2 * np.eye(3)
     noise_m2 += (NOISE**2 - ACROSS**2) * distance_m**2 * np.outer(ray, ray)
-    across, along = ACROSS * random.standard_normal(3), NOISE * random.standard_normal()
+    across, along = ACROSS * noise[:3], NOISE * noise[3]
     noisy_m = position_m + distance_m * (across + (along - across @ ray) * ray)
-    return Observation(noisy_m, noise_m2, np.zeros((3, 3)))
-
-
-def filtered(done: Walk, seed: int = 0) -> list[Motion]:
-    """The motion at each frame."""
-    random = np.random.default_rng(seed)
-    motions: list[Motion] = []
-    for number, position_m in enumerate(done.positions_m):
-        time_ns, seen = number * done.period_ns, observed(position_m, random)
-        before = motions[-1].predicted(time_ns) if motions else None
-        motions.append(Motion.started(seen, time_ns) if before is None else before.updated(seen))
-    return motions
+    return Observation(noisy_m, noise_m2, np.zeros((3, 3)), noise_time_s=NOISE_TIME_S)

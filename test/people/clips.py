@@ -44,7 +44,7 @@ def _span(camera: int, *roi: float) -> Span:
     return Span(f"p2s_multi_cam0{camera}", (x, y, side), _P2S_IMAGES)
 
 
-_P2S_PEOPLE = {
+P2S_PEOPLE = {
     "man": (
         _span(1, 430, 770, 1000),
         _span(2, 520, 870, 1000),
@@ -82,7 +82,7 @@ def _p2s_truth(camera: int) -> Truth:
     """Two people, each tracked alone by four calibrated cameras, as this one sees them."""
     cameras = read_cameras(media.path("p2s_calibration"))
     people = []
-    for identity, (name, spans) in enumerate(_P2S_PEOPLE.items()):
+    for identity, (name, spans) in enumerate(P2S_PEOPLE.items()):
         tracked = [poses_alone(f"p2s_{name}_{span.clip[-5:]}", span) for span in spans]
         points_px = np.stack([poses["landmarks_px"] for poses in tracked])
         points_m = triangulate(cameras, points_px.reshape(len(cameras), -1, 2))
