@@ -122,10 +122,9 @@ class ActiveWarnings:
 
     def update(self, kind: str, text: str | None) -> None:
         """Take the present state of one kind of warning; None: there is none."""
-        with self._lock:
-            is_due = self._take(kind, text)
-        if is_due:
-            self._log(str(text))
+        with self._lock:  # so that no report has it before the line is there
+            if self._take(kind, text):
+                self._log(str(text))
 
     def _take(self, kind: str, text: str | None) -> bool:
         """Keep the present state of one kind; return whether it is to be logged now."""

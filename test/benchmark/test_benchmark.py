@@ -31,7 +31,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "PYTHONPATH": "test"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=5 * running.TIMEOUT_S,
         check=False,
     )
 

@@ -136,14 +136,14 @@ def test_depth_that_starts_late_and_stops_leaves_unknown_places(
     def frame(cloud: PointCloud2) -> int:
         return (stamp_to_ns(cloud.header.stamp) - running.FIRST_NS) // rgbd_camera.PERIOD_NS
 
-    with rgbd(node, tmp_path, depth=("--first", 30, "--end", 55)):
-        node.until(lambda: received and frame(received[-1]) > 65, "later frames")
+    with rgbd(node, tmp_path, depth=("--first", 60, "--end", 120)):
+        node.until(lambda: received and frame(received[-1]) > 140, "later frames")
     people = {frame(cloud): landmarks_from_msg(cloud) for cloud in received if cloud.height}
     known = {number for number, item in people.items() if np.isfinite(item.xyz).any()}
     assert known
-    assert min(people) < 28
-    assert known <= set(range(29, 57))
-    assert max(people) > 59
+    assert min(people) < 58
+    assert known <= set(range(59, 122))
+    assert max(people) > 124
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,9 @@ def test_depth_that_is_not_registered_is_rejected_with_a_reason(
     values = {item.key: item.value for item in rejected.values}
     assert int(values["depth rejected total"]) >= int(values["depth rejected"]) > 0
     assert values["rejected total"] == "0"
-    (line,) = set(node.process.lines("depth rejected"))
-    assert text in line
+    lines = node.process.lines("depth rejected")  # one in five seconds
+    assert lines
+    assert all(text in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,9 @@ def test_depth_that_never_pairs_is_reported_and_no_longer_waited_for(camera: Cam
     camera.wait_for_warning("10 s behind", "/depth", "depth_slop_s is 0.05")
     assert camera.client.set(depth_slop_s=1.0).successful
     start_s = time.monotonic()
-    for _ in range(8):
+    for _ in range(40):
         camera.landmarks()
-    assert time.monotonic() - start_s < 4
+    assert time.monotonic() - start_s < 40  # a second for each, if they were waited for
     camera.late_ns = 0
     camera.wait_until_located()
     camera.client.status(lambda status: "behind" not in status.message, "no warning")

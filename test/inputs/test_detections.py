@@ -108,11 +108,14 @@ def test_the_newest_within_the_slop_is_used_and_nothing_waits(detector: Detector
     assert detector.find(FIRST_NS) == [103]
     assert detector.find(FIRST_NS + 4 * 33 * MS) == [104]
     assert detector.find(FIRST_NS + 231 * MS) == [104]
-    start_s = time.monotonic()
     assert detector.find(FIRST_NS + 10**9, slop_s=1.0) == [104]
-    assert detector.find(FIRST_NS + 10**9) is None
-    assert time.monotonic() - start_s < 0.1
-    assert detector.input.unpaired == 2
+    durations_s = []
+    for _ in range(5):
+        start_s = time.monotonic()
+        assert detector.find(FIRST_NS + 10 * 10**9, slop_s=1.0) is None
+        durations_s.append(time.monotonic() - start_s)
+    assert min(durations_s) < 0.5  # a second each, if they waited
+    assert detector.input.unpaired == 6
     assert detector.problems == {}
 
 

@@ -116,6 +116,9 @@ def test_nothing_is_decided_in_the_first_ten_seconds_or_after_a_reset() -> None:
 # The running node
 
 
+QUEUE = running.parameters(qos_depth=100)  # where a busy machine would lose some, too
+
+
 def camera_without_profile(patch: pytest.MonkeyPatch) -> None:
     """Let the processes that start from now on use Fast DDS as it comes."""
     for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
@@ -151,7 +154,7 @@ EVIDENCE = {"camera_info twice as often": "camera_info at", "gaps of stamps": "m
 def test_a_stream_that_shows_losses_is_reported_once(kind: str) -> None:
     """The camera sends what would have arrived of small images, so that it is exact."""
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    with running.node_and_client(image_topic="/elsewhere") as client:
+    with running.node_and_client(*QUEUE, image_topic="/elsewhere") as client:
         images = client.node.create_publisher(Image, "/image", best_effort)
         infos = client.node.create_publisher(CameraInfo, "/camera_info", best_effort)
         client.subscribe("landmarks")
@@ -180,7 +183,7 @@ def test_a_stream_that_shows_losses_is_reported_once(kind: str) -> None:
 
 
 def test_small_images_are_not_reported_as_lost(tmp_path: Path) -> None:
-    with running.node_and_client(image_topic="/elsewhere") as client:
+    with running.node_and_client(*QUEUE, image_topic="/elsewhere") as client:
         clouds = client.subscribe("landmarks")
         words = ("--size", "64", "48", "--rate", "10", "--reliability", "best_effort")
         with timed_camera(client.process.domain_id, tmp_path, *words):

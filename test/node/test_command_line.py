@@ -81,6 +81,7 @@ def parameter_file(tmp_path: Path, section: str, *lines: str) -> list[str]:
 def test_unknown_parameter_names_are_reported_once_with_the_nearest(tmp_path: Path) -> None:
     wrong = ("min_detection_confidance: 0.9", "pose:", "  model: lite", "zzz: 1")
     arguments = parameter_file(tmp_path, "/**", *wrong)
+    arguments += running.parameters(no_image_timeout_s=0.0)  # no other warning
     with running.node_and_client(*arguments, "-p", "modell:=lite") as client:
         line = client.process.wait_for_line("[WARN]")
         for name, nearest in (

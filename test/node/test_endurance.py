@@ -15,6 +15,7 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker
 
 from pose_ros.client import landmarks_from_msg
+from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS, TARGET_OUTPUTS
 from pose_ros.runtime.clock import stamp_to_ns
 
 (PERSON,) = running.person()
@@ -39,9 +40,24 @@ def growth_mb(memory_mb: list[float]) -> float:
 # States
 
 
+OF_STATES = [f"/pose/{output.name}" for output in (*OUTPUTS, *TARGET_OUTPUTS, LANDMARK_NAMES)]
+OF_STATES += ["/image", "/camera_info"]
+
+
+def endpoints_when(client: Client, is_active: bool) -> Counter[str]:
+    """The ends of the node once those that come and go with its state have come, or gone."""
+    client.wait_for_name()
+
+    def found() -> Counter[str]:
+        counts = endpoints(client)
+        is_settled = all(counts[name] == is_active for name in OF_STATES) and not counts["/depth"]
+        return counts if is_settled else Counter()
+
+    return client.until(found, "the ends of the state")
+
+
 def endpoints(client: Client, node_name: str = "pose") -> Counter[str]:
     """How many publishers, subscriptions and services of a node there are, by name."""
-    client.wait_for_name()
     node, found = client.node, Counter[str]()
     for topic, _ in node.get_topic_names_and_types():
         ends = (
@@ -64,8 +80,9 @@ def assert_nothing_is_left(
         f"{1024 * growth_mb(memory_mb):+.1f} kB each; threads {set(threads[WARM_UP:])}; "
         f"files {set(files[WARM_UP:])}"
     )
-    assert len(set(threads[WARM_UP:])) == 1, threads
-    assert len(set(files[WARM_UP:])) == 1, files
+    # one that is just ending may still be counted, but what is left stays to the end
+    for counts in (threads, files):
+        assert min(counts[-WARM_UP:]) <= min(counts[WARM_UP : 2 * WARM_UP]), counts
     assert growth_mb(memory_mb) < max_growth_mb, memory_mb
 
 
@@ -79,18 +96,16 @@ def test_a_hundred_rounds_of_all_states_leak_nothing() -> None:
                 assert client.landmarks(running.image(PERSON)).points.shape == (1, 25)
                 client.unsubscribe()
             if number in (WARM_UP, ROUNDS - 1):
-                client.spin(0.5)
-                active.append(endpoints(client))
+                active.append(endpoints_when(client, is_active=True))
             assert all(client.change_state(step) for step in DOWN)
             if number in (WARM_UP, ROUNDS - 1):
-                client.spin(0.5)
-                unconfigured.append(endpoints(client))
+                unconfigured.append(endpoints_when(client, is_active=False))
             held.append(client.process.resources)
         assert_nothing_is_left("rounds of all states", held, MAX_LOADING_GROWTH_MB)
         print(f"DDS: {active[0].total()} ends while active, {unconfigured[0].total()} else")
         assert active[0] == active[1]
         assert unconfigured[0] == unconfigured[1]
-        assert (active[0]["/image"], unconfigured[0]["/image"]) == (1, 0)
+        assert active[0] != unconfigured[0]
 
 
 def test_a_hundred_activations_leak_nothing() -> None:
@@ -164,9 +179,11 @@ def test_reset_and_enable_under_load_are_obeyed_at_once() -> None:
             publish(sent)
             assert client.enable(False).success
             publish(silent)
-            client.spin(0.05)  # it is best effort and needs its time
+            client.spin(0.05)
             assert client.enable(True).success
-        publish(sent)
+            before = len(received)
+            publish(sent)  # a busy node may have dropped all others of this round
+            client.until(lambda: len(received) > before, "landmarks")  # noqa: B023, called at once
         client.until(lambda: stamps(received)[-1:] == sent[-1:], "the last image's landmarks")
         processed = stamps(received)
         print(
@@ -219,17 +236,23 @@ class Frames:
         for received in self._lists:
             received.clear()
 
+    def ask(self) -> tuple[bytes, ...]:
+        """Publish an image, and return what is published for it."""
+        message = running.image(PERSON)
+        self._client.publish(message)
+        stamp_ns = stamp_to_ns(message.header.stamp)
+        return self._client.until(lambda: self.fingerprints.get(stamp_ns), "landmarks and ROI")
+
     @property
-    def fingerprints(self) -> list[tuple[bytes, ...]]:
-        clouds, markers = (
-            {stamp_to_ns(stamp(message)): message for message in received}
-            for received, stamp in zip(
-                self._lists,
-                (lambda cloud: cloud.header.stamp, lambda item: item.markers[0].header.stamp),
-                strict=True,
-            )
-        )
-        return [fingerprint(clouds[ns], markers[ns]) for ns in sorted(clouds) if ns in markers]
+    def fingerprints(self) -> dict[int, tuple[bytes, ...]]:
+        """What was published for each image of a person, by its stamp."""
+        clouds, markers = self._lists
+        cloud_of = {stamp_to_ns(item.header.stamp): item for item in clouds if item.height}
+        return {
+            stamp_ns: fingerprint(cloud_of[stamp_ns], item)
+            for item in markers
+            if item.markers and (stamp_ns := stamp_to_ns(item.markers[0].header.stamp)) in cloud_of
+        }
 
 
 def test_a_thousand_parameter_changes_under_load_are_never_seen_half_done() -> None:
@@ -238,9 +261,7 @@ def test_a_thousand_parameter_changes_under_load_are_never_seen_half_done() -> N
         for chosen in SETS:
             assert client.set_atomically(**chosen).successful
             frames.clear()
-            client.publish(running.image(PERSON))
-            (found,) = client.until(lambda: frames.fingerprints, "landmarks and ROI")
-            known.append(found)
+            known.append(frames.ask())
         assert len(set(known)) == len(SETS)
 
         frames.clear()
@@ -255,16 +276,14 @@ def test_a_thousand_parameter_changes_under_load_are_never_seen_half_done() -> N
                 client.publish(running.image(PERSON))
                 sent += 1
         seconds = time.monotonic() - start_s
-        client.spin(0.5)
-        seen = Counter(known.index(found) for found in frames.fingerprints)
+        last = frames.ask()
+        seen = Counter(known.index(found) for found in frames.fingerprints.values())
         print(
             f"1000 changes in {seconds:.1f} s, {seconds:.1f} ms each; {sent} images, "
             f"processed with each of the sets: {[seen[index] for index in range(len(SETS))]}"
         )
-        assert set(seen) == set(range(len(SETS)))
-        frames.clear()
-        client.publish(running.image(PERSON))
-        (last,) = client.until(lambda: frames.fingerprints, "the last image")
+        seen[known.index(last)] -= 1
+        assert set(+seen) == set(range(len(SETS)))
         assert known.index(last) == 499 % len(SETS)
         assert not client.process.lines("[WARN]"), client.process.output
         assert not client.process.lines("[ERROR]"), client.process.output

@@ -47,6 +47,7 @@ def test_models_change_back_and_forth_under_load() -> None:
     with running.node_and_client() as client:
         client.landmarks(running.image(picture))
         clouds = client.subscribe("landmarks")
+        client.latched("landmark_names")  # from then on each change of them comes
         names = client.subscribe("landmark_names")
         names.clear()
         for model in ORDER:

@@ -409,8 +409,12 @@ def test_positions_and_depth_are_only_for_outputs_that_need_them() -> None:
         client.until(
             lambda: client.node.get_subscriptions_info_by_topic("/depth"), "the subscription"
         )
-        stages("persons: 1 (id ")  # the report in which it began
-        assert "position ms mean" in stages("persons: 1 (id ")
+
+        def is_located(status: Any) -> bool:
+            client.publish(running.image(PERSON))
+            return "position ms mean" in {item.key for item in status.values}
+
+        client.status(is_located, "positions")
 
 
 def test_a_burst_is_not_queued_and_its_last_image_is_processed(pose: Client) -> None:

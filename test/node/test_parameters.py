@@ -153,6 +153,7 @@ def test_another_model_takes_over_between_two_images(tuned: Client) -> None:
     first = tuned.landmarks(running.image(PERSON))
     assert first.points.shape == (1, 25)
     assert np.isnan(first.world).all()
+    tuned.latched("landmark_names")  # from then on each change of them comes
     names = tuned.subscribe("landmark_names")
     names.clear()
     assert tuned.set(model="lite").successful

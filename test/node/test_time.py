@@ -39,9 +39,10 @@ def values(status: DiagnosticStatus) -> dict[str, str]:
 def age_ms(client: Client, stamp_ns: int) -> float | None:
     """The image age in the report on images with this stamp; None if the report has none."""
     client.wait_until_idle()
-    client.ask(running.image(PERSON, stamp_ns))
     status = client.status(
-        lambda status: float(values(status)["processed rate Hz"]) > 0, "a processed image"
+        lambda status: float(values(status)["processed rate Hz"]) > 0,
+        "a processed image",
+        do=lambda: client.ask(running.image(PERSON, stamp_ns)),
     )
     age = values(status).get("image age ms mean")
     return None if age is None else float(age)

@@ -90,6 +90,7 @@ def test_no_image_that_was_not_begun_is_published_once_the_node_is_disabled() ->
         *arguments, image_topic="/image/compressed", image_type=CompressedImage
     ) as client:
         client.listen("landmarks")
+        client.latched("landmark_names")  # from then on each change of them comes
         received, names = client.subscribe("landmarks"), client.subscribe("landmark_names")
         judged = 0
         for model in ["heavy", "full"] * ROUNDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,16 +103,19 @@ def test_two_people_have_frames_by_id_until_one_leaves(monkeypatch: pytest.Monke
         def show(image: ImageArray, people: int) -> dict[str, float]:
             """Send images until one has frames of so many; return x of all in m, by name."""
             received.clear()
+            before = Time()
             for _ in range(60):
-                camera.ask(running.image(image))
-                if any(len(names) == people for names in by_stamp(received).values()):
-                    return {item.child_frame_id: item.transform.translation.x for item in received}
+                stamp = camera.ask(running.image(image)).header.stamp
+                camera.spin(0.05)  # the frames of the image before are here; now they are handled
+                shown = [item for item in received if item.header.stamp == before]
+                if len(shown) == people:
+                    return {item.child_frame_id: item.transform.translation.x for item in shown}
+                before = stamp
             pytest.fail(f"only {by_stamp(received)}")
 
         x_m = show(pair, people=2)
         assert x_m.keys() == {"person_1", "person_2"}
         on_the_left = min(x_m, key=lambda name: x_m[name])
-        camera.spin(0.5)  # the frames of the last image may be on their way
         assert show(alone, people=1).keys() == {on_the_left}
 
 
@@ -150,9 +154,13 @@ def test_positions_are_in_the_target_frame_or_unknown(camera: Client) -> None:
     assert not any(message.markers for message in markers)
     stamp = running.header(start_ns + 10**9).stamp
     transforms.publish(placed("map", running.FRAME_ID, 10.0, stamp))
-    camera.spin(0.5)
-    moved = camera.ask(running.image(PERSON, start_ns + running.FRAME_NS))
-    assert not is_unknown(moved)
+    numbers = itertools.count(1)
+
+    def located() -> PointCloud2 | None:
+        cloud = camera.ask(running.image(PERSON, start_ns + next(numbers) * running.FRAME_NS))
+        return None if is_unknown(cloud) else cloud
+
+    moved = camera.until(located, "positions in the target frame")
     assert np.nanmin(landmarks_from_msg(moved).xyz[..., 0]) > 7.0
     camera.until(lambda: markers[-1].markers, "markers")
     # the transform of the future must not be used for the past

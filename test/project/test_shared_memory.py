@@ -34,6 +34,12 @@ def make_old(names: set[str]) -> None:
         os.utime(shared_memory.FOLDER / name, (0, 0))
 
 
+def make_new(names: set[str]) -> None:
+    """Keep other tests that end now from deleting them."""
+    for name in names:
+        os.utime(shared_memory.FOLDER / name)
+
+
 def test_the_segment_of_a_killed_node_is_deleted_and_that_of_a_living_one_is_not() -> None:
     with running.node_and_client() as client, running.node_process() as other:
         for process in (client.process, other):
@@ -41,6 +47,7 @@ def test_the_segment_of_a_killed_node_is_deleted_and_that_of_a_living_one_is_not
         kept, left = own_segments(client.process), own_segments(other)
         assert kept
         assert left
+        make_new(left)
         other.kill()
         assert left <= exist()
         make_old(kept | left)
@@ -54,6 +61,7 @@ def test_a_segment_that_is_just_being_made_is_kept() -> None:
     with running.node_process() as node:
         node.wait_for_line("waiting for images")
         left = own_segments(node)
+        make_new(left)
         node.kill()
         shared_memory.remove_orphans(min_age_s=3600.0)
         assert left

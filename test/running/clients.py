@@ -60,6 +60,7 @@ class Client:
         self.process = process
         self._name = name
         self._received: dict[str, list[Any]] = defaultdict(list)
+        self._heard: set[str] = set()
         self._context = Context()
         rclpy.init(context=self._context, domain_id=process.domain_id)
         self.node = rclpy.create_node("client", context=self._context)
@@ -144,19 +145,21 @@ class Client:
             if subscription.topic_name != "/parameter_events":
                 self.node.destroy_subscription(subscription)
         self._received.clear()
+        self._heard.clear()
 
     def listen(self, *names: str) -> None:
         """Subscribe to outputs, and return when the node is known to publish them for us.
 
         Black images are sent until each output came once; then the tracker is reset.
         """
-        if all(name in self._received for name in names):
+        if self._heard.issuperset(names):
             return
         received = [self.subscribe(name) for name in names]
         for messages in received:
             messages.clear()
         self.until(self.images_matched, "the node's image subscription")
         self.stream(black(), lambda: all(received), f"{names}", 0.3)
+        self._heard.update(names)
         self.reset()
 
     def spin_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -201,10 +204,16 @@ class Client:
         cloud: PointCloud2 = self.ask(message)
         return landmarks_from_msg(cloud)
 
-    def status(self, condition: Callable[[DiagnosticStatus], bool], what: str) -> DiagnosticStatus:
-        """Return the first health report from now on that meets a condition."""
+    def status(
+        self,
+        condition: Callable[[DiagnosticStatus], bool],
+        what: str,
+        do: Callable[[], object] = lambda: None,
+    ) -> DiagnosticStatus:
+        """Do something; return the first health report from before it on with a condition met."""
         received = self.subscribe("/diagnostics", DiagnosticArray)
         received.clear()
+        do()
         return self.until(
             lambda: next((item.status[0] for item in received if condition(item.status[0])), None),
             f"diagnostics with {what}",

@@ -112,7 +112,7 @@ def test_a_failed_activation_leaves_nothing_of_the_active_state_open() -> None:
         for _ in range(3):
             assert not client.change_state(ACTIVATE)
             assert client.state == "inactive"
-        assert process.resources[1] == threads_before
+        running.until(lambda: process.resources[1] == threads_before, "the end of its threads")
         assert client.change_state(CLEANUP)
         client.until(lambda: not topics(client), "the outputs to be gone")
         assert len(process.lines("[ERROR]")) == 3

@@ -105,7 +105,7 @@ def test_signals_without_a_pause_end_it_cleanly() -> None:
 
 def test_an_executor_without_work_sees_the_end_of_ros() -> None:
     with running.process("-c", UNSEEN_END) as process:
-        assert process.wait(10) == 0, process.output
+        assert process.wait() == 0, process.output
         assert process.output.splitlines() == ["over"]
 
 

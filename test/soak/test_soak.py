@@ -45,7 +45,7 @@ def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def finish(soak: subprocess.Popen[str], out: Path) -> tuple[dict[str, Any], str]:
     """Wait for the end; return the figures and what was printed. Exit code and messages agree."""
-    printed, errors = soak.communicate(timeout=120)
+    printed, errors = soak.communicate(timeout=5 * running.TIMEOUT_S)
     assert (out / "soak.json").exists(), errors
     report: dict[str, Any] = json.loads((out / "soak.json").read_text())
     reported = [line for line in errors.splitlines() if line != "soak: interrupted"]
@@ -63,7 +63,9 @@ def children(soak: subprocess.Popen[str]) -> dict[str, int]:
 def wait_for_sample(out: Path) -> None:
     """Return when the camera has sent for some seconds."""
     log = out / "soak" / "camera0_0.csv"
-    running.until(lambda: log.exists() and log.stat().st_size > 2000, "the camera", 60.0)
+    running.until(
+        lambda: log.exists() and log.stat().st_size > 2000, "the camera", 2 * running.TIMEOUT_S
+    )
 
 
 def test_several_people_are_tracked_if_asked_for(tmp_path: Path) -> None:
@@ -146,22 +148,20 @@ def test_two_cameras_are_compared(tmp_path: Path) -> None:
 
 
 def test_a_node_that_dies_ends_the_run_with_a_message(tmp_path: Path) -> None:
-    soak = start(tmp_path, "--minutes=2", "--steady", "--size=160x120", "--no-plot")
+    soak = start(tmp_path, "--minutes=60", "--steady", "--size=160x120", "--no-plot")
     wait_for_sample(tmp_path)
-    start_s = time.monotonic()
     os.kill(next(pid for line, pid in children(soak).items() if "pose_ros.node" in line), 9)
     report, _ = finish(soak, tmp_path)
-    assert time.monotonic() - start_s < 30
     assert any("exit code -9" in message for message in report["violations"])
 
 
 def test_an_interrupt_reports_what_is_there(tmp_path: Path) -> None:
-    soak = start(tmp_path, "--minutes=2", "--steady", "--size=160x120", "--no-plot")
+    soak = start(tmp_path, "--minutes=60", "--steady", "--size=160x120", "--no-plot")
     wait_for_sample(tmp_path)
     time.sleep(1.0)
     soak.send_signal(signal.SIGINT)
     report, _ = finish(soak, tmp_path)
-    assert report["nodes"][0]["duration_s"] < 60
+    assert report["nodes"][0]["duration_s"] < 3600
     assert judge(report, BUSY) == []
 
 

@@ -136,7 +136,7 @@ def test_interrupts_end_everything_with_exit_code_0(
     for _ in range(count):
         os.killpg(demo.pid, signal.SIGINT)
         time.sleep(pause_s)
-    _, errors = demo.communicate(timeout=30)
+    _, errors = demo.communicate(timeout=3 * running.TIMEOUT_S)
     assert demo.returncode == 0, errors
     assert errors.splitlines() == ["demo: interrupted"]
     assert children(demo) == {}
@@ -149,7 +149,7 @@ def test_killed_demo_leaves_no_orphans(tmp_path: Path) -> None:
     wait_for_node(demo, tmp_path)
     demo.kill()
     demo.communicate()
-    running.until(lambda: not children(demo), "the end of the node", 10.0)
+    running.until(lambda: not children(demo), "the end of the node")
 
 
 def start(out: Path) -> subprocess.Popen[str]:
@@ -170,7 +170,7 @@ def wait_for_node(demo: subprocess.Popen[str], out: Path) -> int:
 def test_dead_node_is_reported_with_its_last_lines(tmp_path: Path) -> None:
     demo = start(tmp_path)
     os.kill(wait_for_node(demo, tmp_path), signal.SIGKILL)
-    _, errors = demo.communicate(timeout=30)
+    _, errors = demo.communicate(timeout=3 * running.TIMEOUT_S)
     assert demo.returncode == 1
     first, *others = errors.splitlines()
     assert first.startswith("demo: node ")

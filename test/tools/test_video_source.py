@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,18 @@ class Listener:
         self._node.create_subscription(message_type, topic, received.append, 50)
         return received
 
-    def spin_to_end(self, source: running.Process, count: int | None = None) -> None:
-        """Spin until the source has ended, or until there are so many images."""
+    def until(self, condition: Callable[[], bool], source: running.Process) -> None:
+        """Handle messages until a condition holds."""
         end_s = time.monotonic() + running.TIMEOUT_S
-        while source.is_running and (count is None or len(self.images) < count):
+        while not condition():
             assert time.monotonic() < end_s, source.output
             self._executor.spin_once(timeout_sec=0.05)
-        for _ in range(20):
-            self._executor.spin_once(timeout_sec=0.01)
+
+    def spin_to_end(self, source: running.Process, count: int) -> None:
+        """Handle messages until the source has ended and so many images are here."""
+        self.until(lambda: not source.is_running, source)
+        assert source.wait() == 0, source.output
+        self.until(lambda: min(len(self.images), len(self.camera_infos)) >= count, source)
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -83,7 +87,7 @@ class Listener:
 @contextmanager
 def received(*arguments: str) -> Iterator[tuple[running.Process, Listener]]:
     """Run the source, which waits for the listener."""
-    command = ("-m", MODULE, *arguments, "--wait-for-subscriber", "20")
+    command = ("-m", MODULE, *arguments, "--wait-for-subscriber", f"{running.TIMEOUT_S:g}")
     with running.process(*command) as source:
         listener = Listener(source.domain_id)
         try:
@@ -107,45 +111,53 @@ def stamps_ns(messages: list[Any]) -> list[int]:
     return [stamp_to_ns(message.header.stamp) for message in messages]
 
 
-def test_clip_arrives_whole_with_steady_stamps_and_calibration(tmp_path: Path) -> None:
+def test_clip_arrives_whole_with_its_stamps_and_calibration(tmp_path: Path) -> None:
     log = tmp_path / "stamps.txt"
     arguments = ("--frames", "20", "--frame-id", "eye", "--stamps", str(log), "--hfov-deg", "90")
     before_ns = time.time_ns()
     with received(str(CLIP), *arguments) as (source, listener):
-        listener.spin_to_end(source)
-        assert source.wait() == 0, source.output
+        listener.spin_to_end(source, 20)
     sent_ns = [int(line) for line in log.read_text().split()]
     assert before_ns < sent_ns[0] < time.time_ns()
     assert stamps_ns(listener.images) == sent_ns
     assert stamps_ns(listener.camera_infos) == sent_ns
     assert len(sent_ns) == 20
-    assert set(np.diff(sent_ns)) == {40_000_000}  # 25 Hz
+    assert np.diff(sent_ns).min() >= 40_000_000  # 25 Hz; longer on a busy machine
     assert {item.header.frame_id for item in (*listener.images, *listener.camera_infos)} == {"eye"}
     np.testing.assert_array_equal(rgb_from_image(listener.images[0]), running.person()[0])
     assert listener.camera_infos[0].k[0] == pytest.approx(400 / 2)
     assert (listener.camera_infos[0].width, listener.camera_infos[0].height) == (400, 300)
 
 
+@pytest.mark.timed
+def test_stamps_are_steady(tmp_path: Path) -> None:
+    log = tmp_path / "stamps.txt"
+    with running.process(
+        "-m", MODULE, str(CLIP), "--frames", "20", "--stamps", str(log)
+    ) as source:
+        assert source.wait() == 0, source.output
+    assert set(np.diff([int(line) for line in log.read_text().split()])) == {40_000_000}
+
+
 def test_folder_is_looped_with_growing_stamps_at_the_rate_asked_for(images: Path) -> None:
     with received(str(images), "--loop", "--rate", "50", "--compressed") as (source, listener):
-        listener.spin_to_end(source, count=8)
+        listener.until(lambda: min(len(listener.images), len(listener.jpegs)) >= 8, source)
         source.signal(signal.SIGINT)
         assert source.wait() == 0, source.output
-    assert len(listener.images) >= 8
     levels = [int(rgb_from_image(message)[0, 0, 0]) for message in listener.images]
     assert levels[:7] == [0, 100, 200, 0, 100, 200, 0]
     periods_ns = np.diff(stamps_ns(listener.images))
     assert periods_ns.min() >= 20_000_000
-    assert len(listener.jpegs) >= 7
-    assert rgb_from_compressed(listener.jpegs[1]).mean() == pytest.approx(100, abs=3)
+    second = stamps_ns(listener.images)[1]
+    (jpeg,) = (item for item in listener.jpegs if stamp_to_ns(item.header.stamp) == second)
+    assert rgb_from_compressed(jpeg).mean() == pytest.approx(100, abs=3)
 
 
 def test_calibration_file_is_published(images: Path, tmp_path: Path) -> None:
     path = tmp_path / "calibration.yaml"
     path.write_text(yaml.safe_dump(CALIBRATION))
     with received(str(images), "--camera-info", str(path)) as (source, listener):
-        listener.spin_to_end(source)
-        assert source.wait() == 0, source.output
+        listener.spin_to_end(source, 1)
     info = listener.camera_infos[0]
     assert list(info.k) == [50, 0, 31.5, 0, 51, 23.5, 0, 0, 1]
     assert list(info.d) == [0.1, -0.2, 0.001, 0.002, 0]
@@ -157,7 +169,7 @@ def test_calibration_file_is_published(images: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("pause_s", [0.0, 0.05])
 def test_two_interrupts_end_it_cleanly(pause_s: float) -> None:
     with received(str(CLIP), "--loop") as (source, listener):
-        listener.spin_to_end(source, count=3)
+        listener.until(lambda: len(listener.images) >= 3, source)
         source.signal(signal.SIGINT)
         time.sleep(pause_s)
         source.signal(signal.SIGINT)
@@ -166,8 +178,9 @@ def test_two_interrupts_end_it_cleanly(pause_s: float) -> None:
 
 
 def test_terminate_ends_it_cleanly_while_it_waits() -> None:
-    with running.process("-m", MODULE, str(CLIP), "--wait-for-subscriber", "60") as source:
-        time.sleep(2.0)
+    with running.process("-m", MODULE, str(CLIP), "--wait-for-subscriber", "600") as source:
+        with running.local_node(source.domain_id) as node:
+            running.until(lambda: node.count_publishers("/image"), "the source")
         source.signal(signal.SIGTERM)
         assert source.wait() == 0
         assert source.output == ""
@@ -223,7 +236,7 @@ def test_truncated_video_is_played_as_far_as_it_goes_and_reported(tmp_path: Path
 
 def test_loop_over_a_source_that_has_gone_ends(images: Path) -> None:
     with received(str(images), "--loop", "--rate", "100") as (source, listener):
-        listener.spin_to_end(source, count=4)
+        listener.until(lambda: len(listener.images) >= 4, source)
         for path in images.iterdir():
             path.write_bytes(b"")
         assert source.wait() == 1
@@ -239,7 +252,6 @@ def test_variable_rate_is_played_with_its_own_times(tmp_path: Path) -> None:
     steps_ms = np.diff(stamps_ms)
     assert len(steps_ms) == len(expected_ms)
     assert (steps_ms > expected_ms - 1).all()  # later ones start anew on a busy machine
-    assert np.median(steps_ms - expected_ms) == pytest.approx(0, abs=1)
 
 
 @pytest.mark.parametrize(("max_width", "size"), [(100, (100, 75)), (400, (400, 300))])
@@ -248,8 +260,7 @@ def test_wider_frames_are_scaled_down_with_their_calibration(
 ) -> None:
     arguments = ("--frames", "2", "--max-width", str(max_width), "--hfov-deg", "90")
     with received(str(CLIP), *arguments) as (source, listener):
-        listener.spin_to_end(source)
-        assert source.wait() == 0, source.output
+        listener.spin_to_end(source, 2)
     assert {(item.width, item.height) for item in listener.images} == {size}
     assert {(item.width, item.height) for item in listener.camera_infos} == {size}
     assert listener.camera_infos[0].k[0] == pytest.approx(size[0] / 2)
