@@ -52,7 +52,7 @@ from pose_ros.runtime.worker import NewestWorker
 
 MODELS_DIR = Path(__file__).resolve().parents[2] / "models"
 BATCH = 500
-MAX_PROCESSING_S = 10.0
+MAX_PROCESSING_S = 2 * running.TIMEOUT_S  # of CPU it takes a tenth of a second
 MAX_GROWTH_MIB = 128
 MAX_DECODED_PIXELS = 2**22
 MIB = 2**20
