@@ -37,7 +37,7 @@ ENTRIES = json.loads((MODELS_DIR / MANIFEST).read_text())
 LITE, DETECTOR = MODELS["lite"].file, MODELS["lite"].detector.file
 WEIGHTS = "lite.data"
 FILES = (DETECTOR, LITE, WEIGHTS)
-MAX_LOAD_S = 20.0
+MAX_LOAD_S = 120.0
 MAX_ADDRESS_SPACE = 4 * 2**30
 
 json_values = st.recursive(
@@ -233,7 +233,7 @@ def test_onnxruntime_neither_ends_nor_fills_the_process_where_a_hash_vouches_for
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     print(child.stdout)

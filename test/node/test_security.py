@@ -334,7 +334,7 @@ def test_policy_allows_what_the_running_node_uses_and_no_more(
         client.process.wait_for_line("waiting for images")
         client.subscribe("landmarks")  # depth is received for them
         with contextlib.suppress(AssertionError):  # what is still missing then is reported below
-            client.until(lambda: not differences(graph(client, namespace, name), allowed), "", 8)
+            client.until(lambda: not differences(graph(client, namespace, name), allowed), "")
         client.spin(1.0)  # whatever is found late
         changes = differences(graph(client, namespace, name), allowed)
         assert not changes, "; ".join(changes)
