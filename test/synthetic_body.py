@@ -34,6 +34,7 @@ BONES = (
     ("heel", "foot_index"), ("ankle", "foot_index"),
 )  # fmt: skip
 # Directions of upper arm, forearm, thigh and shin, of the left side and of the right side.
+Limbs = tuple[tuple[float, float, float], ...]
 DOWN, FORWARD, UP = (0.0, 1.0, 0.0), (0.0, 0.1, -1.0), (0.2, -1.0, 0.0)
 ASIDE, BACK_DOWN, FRONT_DOWN = (0.25, 1.0, 0.0), (0.05, 1.0, 0.35), (0.05, 1.0, -0.35)
 POSES = {
@@ -90,8 +91,13 @@ class Scene:
 
 def joints(pose: str) -> Float64Array:
     """Return the joints (33, 3) of an adult of about 1.75 m, mid-hip in the origin."""
+    return joints_of(*POSES[pose])
+
+
+def joints_of(left: Limbs, right: Limbs) -> Float64Array:
+    """Return the joints (33, 3) of a body with these limbs, as `joints` does."""
     found: dict[str, npt.ArrayLike] = dict(_face())
-    for side, sign, limbs in zip(("left", "right"), (1, -1), POSES[pose], strict=True):
+    for side, sign, limbs in (("left", 1, left), ("right", -1, right)):
         mirror = np.array((sign, 1, 1))
         upper_arm, forearm, thigh, shin = (
             np.array(limb) / np.linalg.norm(limb) * mirror for limb in limbs

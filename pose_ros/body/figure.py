@@ -1,0 +1,197 @@
+"""The landmarks of one person, measured against gravity, in parts of the body's own lengths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy.typing as npt
+
+from pose_ros.blazepose.datatypes import Float64Array
+from pose_ros.blazepose.topology import ANKLES, FULL_BODY, HIPS, KNEES, SHOULDERS
+
+Vector = Sequence[float]
+
+LEVEL_CAMERA_UP: Vector = (0.0, -1.0, 0.0)
+"""The direction away from the ground, in the optical frame of a camera that is level."""
+SIDES = ("left", "right")
+_MIN_VISIBILITY = 0.5
+_NO_LENGTH = 1e-12
+_ELBOWS, _WRISTS, _FEET = (
+    [FULL_BODY.names.index(f"{side}_{part}") for side in SIDES]
+    for part in ("elbow", "wrist", "foot_index")
+)
+_TORSO = (*SHOULDERS, *HIPS)
+# Parts of the body's mass: head, arms and trunk; thighs; shins with feet. How high the center of
+# the first lies on the way from the hips to the shoulders. ref: Winter, Biomechanics and Motor
+# Control of Human Movement, 4th ed., table 4.1
+_UPPER_MASS, _THIGH_MASS, _SHIN_MASS, _UPPER_CENTER = 0.68, 0.20, 0.12, 0.63
+
+
+class Arm(NamedTuple):
+    """One arm. `rise` is how high the wrist is above the shoulder, as a part of the arm's length.
+
+    `forearm` is the unit vector from elbow to wrist: to the right of the camera, up, and forward.
+    `direction` is the unit vector from shoulder to wrist in the same axes. `to_head` is the
+    distance of the wrist from the nose as a part of the torso's length.
+    """
+
+    rise: float
+    elbow_deg: float
+    forearm: Vector
+    direction: Vector
+    to_head: float
+
+
+class Leg(NamedTuple):
+    """One leg. `rise` is how high the hip is above the ankle, as a part of the leg's length.
+
+    Of a leg whose ankle is not visible it is that above the knee, as a part of the thigh's, and
+    `knee_deg` is NaN.
+    """
+
+    rise: float
+    knee_deg: float
+
+
+class Figure:
+    """A person's landmarks (N, 3), their visibility (N,), and `up`, the unit vector upward.
+
+    All three are in the directions of the camera's optical frame. The unit is any: what is derived
+    has none. N is 25 or 33; with 25 there are no legs.
+    """
+
+    __slots__ = ("_points", "_right", "_up", "_visibility")
+
+    def __init__(
+        self, points: Float64Array, visibility: npt.ArrayLike, up: Vector = LEVEL_CAMERA_UP
+    ) -> None:
+        self._points: list[Vector] = points.tolist()
+        self._visibility: list[float] = visibility.tolist()  # type: ignore[union-attr]
+        self._up = up
+        self._right = _perpendicular_to(up)
+
+    @property
+    def has_torso(self) -> bool:
+        """Whether shoulders and hips are visible, and known."""
+        return self._sees(_TORSO)
+
+    @property
+    def tilt_deg(self) -> float:
+        """The angle of the spine, from the hips to the shoulders, with the vertical."""
+        spine = _minus(self._middle(SHOULDERS), self._middle(HIPS))
+        return math.degrees(math.acos(_clipped(_dot(spine, self._up) / _length(spine))))
+
+    def arm(self, side: str) -> Arm | None:
+        """Return an arm; None if shoulder, elbow or wrist is not visible."""
+        index = SIDES.index(side)
+        joints = (SHOULDERS[index], _ELBOWS[index], _WRISTS[index])
+        if not self._sees(joints):
+            return None
+        shoulder, elbow, wrist = (self._points[joint] for joint in joints)
+        upper, forearm, whole = (
+            _minus(elbow, shoulder), _minus(wrist, elbow), _minus(wrist, shoulder)
+        )  # fmt: skip
+        length, torso = _length(upper) + _length(forearm), self._torso_length()
+        return Arm(
+            _dot(whole, self._up) / length,
+            _bend_deg(upper, forearm),
+            self._in_view(forearm),
+            self._in_view(whole),
+            math.dist(wrist, self._points[0]) / torso,
+        )
+
+    def leg(self, side: str) -> Leg | None:
+        """Return a leg; None if hip or knee is not visible, or the figure has none."""
+        index = SIDES.index(side)
+        hip, knee, ankle = HIPS[index], KNEES[index], ANKLES[index]
+        if len(self._points) <= ankle or not self._sees((hip, knee)):
+            return None
+        thigh = _minus(self._points[hip], self._points[knee])
+        if not self._sees((ankle,)):
+            return Leg(_dot(thigh, self._up) / _length(thigh), math.nan)
+        shin = _minus(self._points[knee], self._points[ankle])
+        length = _length(thigh) + _length(shin)
+        return Leg(_dot(_plus(thigh, shin), self._up) / length, _bend_deg(thigh, shin))
+
+    @property
+    def lean(self) -> float | None:
+        """How far the body's center of mass is from above the feet, as a part of a leg's length.
+
+        Somebody whose weight rests on the feet has it above them. None unless both are visible.
+        """
+        if len(self._points) <= _FEET[1] or not self._sees((*KNEES, *ANKLES)):
+            return None
+        hips, shoulders = self._middle(HIPS), self._middle(SHOULDERS)
+        knees, ankles = self._middle(KNEES), self._middle(ANKLES)
+        feet = self._middle((*ANKLES, *_FEET))
+        centers = (
+            (_UPPER_MASS, _between(hips, shoulders, _UPPER_CENTER)),
+            (_THIGH_MASS, _between(hips, knees, 0.5)),
+            (_SHIN_MASS, _between(knees, ankles, 0.5)),
+        )
+        mass = [sum(part * center[axis] for part, center in centers) for axis in range(3)]
+        away = _minus(mass, feet)
+        height = _dot(away, self._up)
+        aside = math.sqrt(max(_dot(away, away) - height * height, 0.0))
+        return aside / (_length(_minus(hips, knees)) + _length(_minus(knees, ankles)))
+
+    def _sees(self, joints: Sequence[int]) -> bool:
+        """Return whether all of some landmarks are visible, and known."""
+        return all(
+            self._visibility[joint] >= _MIN_VISIBILITY and math.isfinite(sum(self._points[joint]))
+            for joint in joints
+        )
+
+    def _torso_length(self) -> float:
+        return _length(_minus(self._middle(SHOULDERS), self._middle(HIPS)))
+
+    def _middle(self, joints: Sequence[int]) -> Vector:
+        columns = zip(*(self._points[joint] for joint in joints), strict=True)
+        return [sum(column) / len(joints) for column in columns]
+
+    def _in_view(self, vector: Vector) -> Vector:
+        """Return a vector's unit vector: to the right of the camera, up, and the rest."""
+        length = _length(vector)
+        right, up = _dot(vector, self._right) / length, _dot(vector, self._up) / length
+        return right, up, math.sqrt(max(1 - right * right - up * up, 0.0))
+
+
+def _perpendicular_to(up: Vector) -> Vector:
+    """Return the horizontal unit vector nearest to the camera's x axis."""
+    x, y, z = up
+    aside = (1 - x * x, -x * y, -x * z)
+    length = math.hypot(*aside)
+    return tuple(value / length for value in aside) if length > 0 else (0.0, 0.0, 1.0)
+
+
+def _bend_deg(one: Vector, other: Vector) -> float:
+    """Return the angle between two bones that follow each other; 180 if they are straight."""
+    cosine = _dot(one, other) / (_length(one) * _length(other))
+    return 180 - math.degrees(math.acos(_clipped(cosine)))
+
+
+def _between(one: Vector, other: Vector, part: float) -> Vector:
+    return [a + part * (b - a) for a, b in zip(one, other, strict=True)]
+
+
+def _length(vector: Vector) -> float:
+    """Return a length to divide by: never 0, as landmarks may coincide."""
+    return math.hypot(*vector) or _NO_LENGTH
+
+
+def _clipped(cosine: float) -> float:
+    return min(1.0, max(-1.0, cosine))
+
+
+def _minus(one: Vector, other: Vector) -> Vector:
+    return one[0] - other[0], one[1] - other[1], one[2] - other[2]
+
+
+def _plus(one: Vector, other: Vector) -> Vector:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _dot(one: Vector, other: Vector) -> float:
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]

@@ -1,0 +1,70 @@
+"""What posture somebody is in, from one image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pose_ros.body.figure import SIDES, Figure, Leg
+
+POSTURES = ("standing", "sitting", "lying", "crouching", "unknown")
+UNKNOWN = "unknown"
+
+_UPRIGHT, _LEANING = 0.8, 0.7
+"""Who stands has the hip this high above the foot they stand on; less is enough if the knee is
+straight, as in a large step, or seen by a camera that is not quite level."""
+_BENT_KNEE_DEG, _STRAIGHT_KNEE_DEG = 120.0, 150.0
+"""Nobody stands on a leg that is bent more than the first; the second is a straight one."""
+_LOW = 0.7
+"""Who sits or crouches has both hips lower than that; between the two nobody can say."""
+_STEEP_THIGH, _FLAT_THIGH = 0.9, 0.6
+"""Where the ankle is not visible, and the thigh alone must do: who stands, and who does not."""
+_LYING_TILT_DEG, _LYING_RISE = 62.0, 0.45
+_MAX_SITTING_TILT_DEG = 45.0
+_MAX_BALANCED_LEAN, _MIN_SEATED_LEAN = 0.17, 0.2
+"""Who crouches carries the weight on the feet; who sits has it behind them."""
+
+
+def posture(figure: Figure) -> str:
+    """Return one of `POSTURES`; `unknown` where the landmarks allow for more than one."""
+    legs = [leg for side in SIDES if (leg := figure.leg(side)) is not None]
+    if not legs or not figure.has_torso:
+        return UNKNOWN
+    if any(map(_is_stood_on, legs)) or _has_steep_thighs(legs):
+        return "standing"
+    clear = [leg for leg in legs if not _is_unclear(leg)]
+    if not clear or not all(map(_is_low, clear)):
+        return UNKNOWN
+    tilt_deg = figure.tilt_deg
+    if tilt_deg >= _LYING_TILT_DEG:
+        return "lying" if all(leg.rise < _LYING_RISE for leg in clear) else UNKNOWN
+    return _low_posture(figure.lean, tilt_deg)
+
+
+def _is_stood_on(leg: Leg) -> bool:
+    """Return whether somebody stands on a leg; False if the ankle is not visible."""
+    if leg.knee_deg >= _STRAIGHT_KNEE_DEG:
+        return leg.rise >= _LEANING
+    return leg.knee_deg >= _BENT_KNEE_DEG and leg.rise >= _UPRIGHT
+
+
+def _has_steep_thighs(legs: Sequence[Leg]) -> bool:
+    """Return whether all thighs are upright, and no ankle is visible that shows who kneels."""
+    return all(math.isnan(leg.knee_deg) and leg.rise >= _STEEP_THIGH for leg in legs)
+
+
+def _is_unclear(leg: Leg) -> bool:
+    """Return whether a leg, whose ankle is not visible, may be one that stands or sits."""
+    return math.isnan(leg.knee_deg) and _FLAT_THIGH <= leg.rise < _STEEP_THIGH
+
+
+def _is_low(leg: Leg) -> bool:
+    return leg.rise < (_FLAT_THIGH if math.isnan(leg.knee_deg) else _LOW)
+
+
+def _low_posture(lean: float | None, tilt_deg: float) -> str:
+    """Return the posture of somebody whose hips are low and whose back is not."""
+    if lean is not None and lean <= _MAX_BALANCED_LEAN:
+        return "crouching"
+    is_seated = lean is None or lean >= _MIN_SEATED_LEAN
+    return "sitting" if is_seated and tilt_deg <= _MAX_SITTING_TILT_DEG else UNKNOWN

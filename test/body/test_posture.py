@@ -1,0 +1,99 @@
+"""Postures of synthetic bodies, and of some of the labeled people."""
+
+from __future__ import annotations
+
+import media
+import numpy as np
+import pytest
+
+from body import gestures_evaluate, labeled
+from body.figures import ALL_VISIBLE, LEGS, body, figure
+from pose_ros.blazepose.topology import ANKLES, HIPS, KNEES
+from pose_ros.body.figure import Figure
+from pose_ros.body.posture import POSTURES, posture
+
+HEADINGS_DEG = (0, 40, 90, 135, 180, -60)
+# Some of those in clips that other tests need too.
+SUBSET = [
+    person
+    for person in labeled.people()
+    if person.picture in ("p2s_single_cam02", "p2s_multi_cam02")
+]
+
+
+@pytest.mark.parametrize("heading_deg", HEADINGS_DEG)
+@pytest.mark.parametrize("name", [*LEGS, "lying"])
+def test_a_body_is_in_its_posture_from_every_side(name: str, heading_deg: float) -> None:
+    assert posture(figure(body(name), heading_deg)) == name
+
+
+@pytest.mark.parametrize("tilt_deg", [-50, 50])
+@pytest.mark.parametrize("name", [*LEGS, "lying"])
+def test_it_is_the_same_for_a_camera_that_is_tilted_and_knows_it(
+    name: str, tilt_deg: float
+) -> None:
+    assert posture(figure(body(name), 30, tilt_deg)) == name
+
+
+def test_who_stands_on_one_leg_stands() -> None:
+    points_m = body("standing")
+    points_m[KNEES[0]], points_m[ANKLES[0]] = (0.1, 0.05, -0.42), (0.1, 0.46, -0.42)
+    assert posture(figure(points_m)) == "standing"
+
+
+@pytest.mark.parametrize("hidden", [KNEES, HIPS, [*KNEES, *ANKLES]])
+def test_it_is_unknown_while_the_body_is_hidden(hidden: list[int]) -> None:
+    visibility = ALL_VISIBLE.copy()
+    visibility[hidden] = 0.3
+    assert posture(Figure(body("standing"), visibility)) == "unknown"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("standing", "standing"), ("sitting", "sitting")])
+def test_knees_are_enough_where_feet_are_hidden(name: str, expected: str) -> None:
+    visibility = ALL_VISIBLE.copy()
+    visibility[ANKLES] = 0.1
+    assert posture(Figure(body(name), visibility)) == expected
+
+
+def test_who_kneels_is_not_said_to_stand() -> None:
+    points_m = body("standing")
+    points_m[ANKLES] = points_m[KNEES] + (0.0, 0.05, 0.41)
+    assert posture(figure(points_m)) != "standing"
+
+
+def test_a_model_without_legs_gives_no_posture() -> None:
+    assert posture(Figure(body("standing")[:25], ALL_VISIBLE[:25])) == "unknown"
+
+
+def test_landmarks_that_are_unknown_give_none() -> None:
+    for broken in (*HIPS, *KNEES):
+        points_m = body("standing")
+        points_m[broken] = np.nan
+        assert posture(Figure(points_m, ALL_VISIBLE)) in ("unknown", "standing")
+    assert posture(Figure(np.full((33, 3), np.nan), ALL_VISIBLE)) == "unknown"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_landmarks_give_one_of_the_postures(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points_m = rng.normal(size=(33, 3)) * 10.0 ** rng.integers(-3, 4)
+    points_m[rng.random(33) < 0.2] = 0.0  # limbs of no length
+    assert posture(Figure(points_m, rng.random(33))) in POSTURES
+
+
+def test_the_labels_are_of_people_in_known_pictures() -> None:
+    names = {*labeled.pictures(), *media.TABLE}
+    assert {person.picture for person in labeled.people()} <= names
+    assert len(labeled.people()) >= 100
+    for person in labeled.people():
+        assert person.posture in {*POSTURES, "other"} - {"unknown"}
+        assert set(person.arms.values()) <= {"0", "1", "?"}
+
+
+def test_labeled_people_are_in_their_postures() -> None:
+    """`gestures_evaluate.py` judges all of them."""
+    media.require(*{person.picture for person in SUBSET})
+    score = gestures_evaluate.Score()
+    for person in SUBSET:
+        score.add(person, labeled.pose_of(person))
+    assert score.postures == {("standing", "standing"): len(SUBSET)}
