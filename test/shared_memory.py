@@ -27,7 +27,7 @@ def mapped(process: str = "[0-9]*") -> set[str]:
     names: set[str] = set()
     for maps in Path("/proc").glob(f"{process}/maps"):
         try:
-            names |= set(_MAPPED.findall(maps.read_text()))
+            names |= set(_MAPPED.findall(os.fsdecode(maps.read_bytes())))
         except OSError:
             continue  # it has ended, or is another user's
     return names

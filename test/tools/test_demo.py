@@ -40,7 +40,7 @@ def children(demo: subprocess.Popen[str]) -> dict[int, str]:
     found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it has just ended
-            words = path.read_bytes().decode().split("\0")
+            words = os.fsdecode(path.read_bytes()).split("\0")  # of others may be any bytes
             if f"__ns:=/demo_{demo.pid}" in words:
                 found[int(path.parent.name)] = " ".join(words)
     return found
