@@ -33,7 +33,7 @@ from pose_ros.geometry.options import PositionOptions
 from pose_ros.inputs.detections import check_detections
 from pose_ros.inputs.options import InputOptions
 from pose_ros.outputs.options import OutputOptions
-from pose_ros.outputs.tf import check_tf
+from pose_ros.outputs.packages import check_packages
 from pose_ros.runtime.package_paths import share_path
 
 
@@ -203,7 +203,7 @@ def check_change(old: NodeOptions, parameters: Sequence[Parameter], is_configure
         find_models(new, models_path(new))
     if "providers" in names:
         check_providers(new.providers)
-    check_tf(new)
+    check_packages(new)
     check_detections(new)
 
 

@@ -75,6 +75,11 @@ def both_sides(part: str) -> tuple[str, str]:
     return ("mouth_left", "mouth_right") if part == "mouth" else (f"left_{part}", f"right_{part}")
 
 
+TRUNK = (*both_sides("shoulder"), *both_sides("hip"))
+HEAD = (*TRUNK, *both_sides("eye"), *both_sides("ear"), *both_sides("mouth"))
+"""The landmarks that the axes of trunk and pelvis, and those of the head as well, need."""
+
+
 class Side:
     """The limbs of one side of a body."""
 
@@ -127,24 +132,37 @@ def shoulder_abduction(side: Side) -> float:
 
 
 def shoulder_rotation(side: Side) -> float:
-    """Return how the forearm is turned about the upper arm, from the front of a raised arm.
-
-    The front is where forward goes with the shortest turn that raises the hanging arm.
-    """
-    arm = forward, outward, up = side.upper_arm
-    below = 1.0 - up
-    front = (-1.0, 0.0, 0.0)  # of an arm straight up, by flexion
-    if below > 0.0:
-        front = (1 - forward**2 / below, -forward * outward / below, forward)
+    """Return how the forearm is turned about the upper arm, from the front of a raised arm."""
     forearm = side.seen(side.body.trunk, side.limb("elbow", "wrist"))
-    return _rotation(arm, front, forearm)
+    return _rotation(side.upper_arm, front_of_raised(side.upper_arm), forearm)
+
+
+def front_of_raised(arm: Triple) -> Triple:
+    """Return where forward goes with the shortest turn that raises a hanging arm to where it is.
+
+    The arm is seen along forward, outward and up; one straight up is raised by flexion.
+    """
+    forward, outward, up = arm
+    below = 1.0 - up
+    if below > 0.0:
+        return 1 - forward**2 / below, -forward * outward / below, forward
+    return -1.0, 0.0, 0.0
+
+
+def front_of_thigh(thigh: Triple) -> Triple:
+    """Return where the knee points with flexion and abduction alone."""
+    flexion = math.atan2(thigh[0], -thigh[2])
+    return math.cos(flexion), 0.0, math.sin(flexion)
+
+
+def is_bent(limb: Vector, next_limb: Vector) -> bool:
+    """Return whether two limbs show the plane in which they are bent; not if one is unknown."""
+    return math.sin(angle(limb, next_limb)) >= math.sin(MIN_BEND_RAD)
 
 
 def _rotation(limb: Triple, front: Triple, next_limb: Triple) -> float:
     """Return the rotation of a limb that the next limb shows; NaN if it is not bent enough."""
-    if not math.sin(angle(limb, next_limb)) >= math.sin(MIN_BEND_RAD):
-        return math.nan
-    return angle_about(limb, front, next_limb)
+    return angle_about(limb, front, next_limb) if is_bent(limb, next_limb) else math.nan
 
 
 def elbow_flexion(side: Side) -> float:
@@ -166,10 +184,8 @@ def hip_abduction(side: Side) -> float:
 
 def hip_rotation(side: Side) -> float:
     """Return how the shank is turned about the thigh, from where the knee's front would be."""
-    flexion = hip_flexion(side)
-    front = (math.cos(flexion), 0.0, math.sin(flexion))
-    x, y, z = side.seen(side.body.pelvis, side.limb("knee", "ankle"))
-    return _rotation(side.thigh, front, (-x, -y, -z))
+    shank = side.seen(side.body.pelvis, side.limb("ankle", "knee"))
+    return _rotation(side.thigh, front_of_thigh(side.thigh), shank)
 
 
 def knee_flexion(side: Side) -> float:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.body import joint_geometry as geometry
-from pose_ros.body.joint_geometry import Body, Side, both_sides
+from pose_ros.body.joint_geometry import HEAD, TRUNK, Body, Side
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,6 @@ class JointAngle:
         return tuple(name.replace("*", side) for name in self.landmarks)
 
 
-_HIPS, _SHOULDERS = both_sides("hip"), both_sides("shoulder")
-_TRUNK = (*_SHOULDERS, *_HIPS)
-_HEAD = (*_TRUNK, *both_sides("eye"), *both_sides("ear"), *both_sides("mouth"))
 _MIDDLE = ("",)
 
 JOINT_ANGLES = (
@@ -43,21 +40,21 @@ JOINT_ANGLES = (
         "shoulder_flexion",
         "the arm hangs along the trunk",
         "forward",
-        (*_TRUNK, "*elbow"),
+        (*TRUNK, "*elbow"),
         geometry.shoulder_flexion,
     ),
     JointAngle(
         "shoulder_abduction",
         "the arm hangs along the trunk",
         "outward",
-        (*_TRUNK, "*elbow"),
+        (*TRUNK, "*elbow"),
         geometry.shoulder_abduction,
     ),
     JointAngle(
         "shoulder_rotation",
         "the bent forearm of a hanging arm points forward",
         "inward",
-        (*_TRUNK, "*elbow", "*wrist"),
+        (*TRUNK, "*elbow", "*wrist"),
         geometry.shoulder_rotation,
     ),
     JointAngle(
@@ -71,21 +68,21 @@ JOINT_ANGLES = (
         "hip_flexion",
         "the thigh is in line with the trunk",
         "forward",
-        (*_TRUNK, "*knee"),
+        (*TRUNK, "*knee"),
         geometry.hip_flexion,
     ),
     JointAngle(
         "hip_abduction",
         "the thigh is at a right angle to the line of the hips",
         "outward",
-        (*_TRUNK, "*knee"),
+        (*TRUNK, "*knee"),
         geometry.hip_abduction,
     ),
     JointAngle(
         "hip_rotation",
         "the bent knee points where flexion and abduction take it",
         "knee inward, foot outward",
-        (*_TRUNK, "*knee", "*ankle"),
+        (*TRUNK, "*knee", "*ankle"),
         geometry.hip_rotation,
     ),
     JointAngle(
@@ -106,7 +103,7 @@ JOINT_ANGLES = (
         "neck_flexion",
         "the face is in line with the trunk",
         "chin down",
-        _HEAD,
+        HEAD,
         geometry.neck_flexion,
         _MIDDLE,
     ),
@@ -114,7 +111,7 @@ JOINT_ANGLES = (
         "neck_lateral_flexion",
         "the face is in line with the trunk",
         "to the person's left",
-        _HEAD,
+        HEAD,
         geometry.neck_lateral_flexion,
         _MIDDLE,
     ),
@@ -122,7 +119,7 @@ JOINT_ANGLES = (
         "neck_rotation",
         "the face looks where the chest does",
         "to the person's left",
-        _HEAD,
+        HEAD,
         geometry.neck_rotation,
         _MIDDLE,
     ),
@@ -130,7 +127,7 @@ JOINT_ANGLES = (
         "trunk_lateral_flexion",
         "the trunk is at a right angle to the line of the hips",
         "to the person's left",
-        _TRUNK,
+        TRUNK,
         geometry.trunk_lateral_flexion,
         _MIDDLE,
     ),
@@ -138,7 +135,7 @@ JOINT_ANGLES = (
         "trunk_rotation",
         "the shoulders are parallel to the hips",
         "to the person's left",
-        _TRUNK,
+        TRUNK,
         geometry.trunk_rotation,
         _MIDDLE,
     ),

@@ -73,3 +73,8 @@ class OutputOptions(Options):
         "target_person",
         "With publish_tf and follow: the target's frame on TF, after tf_prefix; empty means none.",
     )
+    publish_hri: bool = option(
+        False,
+        "Publish people below /humans/bodies as REP 155 (ROS4HRI) says, and as frames body_<id> "
+        "on TF. Needs the packages hri_msgs and tf2_ros.",
+    )

@@ -9,6 +9,7 @@ from rclpy.node import Node
 from pose_ros.geometry.floor import Floor
 from pose_ros.outputs.following import Following
 from pose_ros.outputs.frame import Frame
+from pose_ros.outputs.hri import HriSink
 from pose_ros.outputs.motions import Motions
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.sink import Demand, Sink, total_demand
@@ -28,15 +29,15 @@ class Outputs:
         self._frames = TfFrames(node)
         self._motions, self._following = Motions(), Following()
         self._services = TargetServices(node, self._following)
-        self._tf = TfSink(node)
-        self._sinks: tuple[Sink, ...] = (topics, self._tf)
+        self._own: tuple[Sink, ...] = (HriSink(node), TfSink(node))
+        self._sinks: tuple[Sink, ...] = (topics, *self._own)
 
     def demand(self, locates_always: bool) -> Demand:
         """Return what the present subscribers need; `locates_always` as in `total_demand`."""
         return total_demand(self._sinks, locates_always)
 
     def update(self, options: OutputOptions) -> None:
-        """Connect and advertise as the options ask. Raises OptionError without tf2_ros."""
+        """Connect and advertise as the options ask. OptionError without a package for it."""
         self._frames.update(options)
         self._services.follow = options.follow
         for sink in self._sinks:
@@ -73,5 +74,6 @@ class Outputs:
     def release(self) -> None:
         """Disconnect what connects only while the node is active."""
         self._services.release()
-        self._tf.release()
+        for sink in self._own:
+            sink.release()
         self._frames.release()

@@ -1,47 +1,25 @@
-"""People's frames on TF. tf2_ros is imported only when a parameter asks for it."""
+"""People's frames on TF."""
 
 from __future__ import annotations
 
 import threading
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 
-from pose_ros.blazepose.errors import OptionError
 from pose_ros.outputs.frame import Frame, Person
+from pose_ros.outputs.hri_messages import body_transforms
 from pose_ros.outputs.options import OutputOptions
+from pose_ros.outputs.packages import import_tf2
 from pose_ros.outputs.sink import Demand
 from pose_ros.outputs.target_messages import target_transform
 from pose_ros.outputs.transforms import bone_transforms, person_transforms
 
 
-def check_tf(options: OutputOptions) -> None:
-    """Raise OptionError if an option asks for TF and there is no tf2_ros."""
-    if options.publish_tf:
-        import_tf2("publish_tf")
-    if options.target_frame:
-        import_tf2("target_frame")
-    if options.floor_frame:
-        import_tf2("floor_frame")
-
-
-def import_tf2(parameter: str) -> ModuleType:
-    """Return tf2_ros; OptionError that names the parameter if it cannot be imported."""
-    try:
-        import tf2_ros
-    except ImportError as error:
-        raise OptionError(
-            f"{parameter} needs the Python package tf2_ros, which cannot be imported ({error}); "
-            "install tf2_ros_py, as with: apt install ros-$ROS_DISTRO-tf2-ros-py"
-        ) from error
-    module: ModuleType = tf2_ros
-    return module
-
-
 class TfSink:
-    """Publishes the people's frames on /tf while `publish_tf` asks for it.
+    """Publishes people's frames on /tf while `publish_tf` or `publish_hri` asks for it.
 
     One thread may publish while another connects or disconnects.
     """
@@ -50,7 +28,7 @@ class TfSink:
         self._node = node
         self._lock = threading.RLock()
         self._broadcaster: Any = None
-        self._has_target = False
+        self._options = OutputOptions()
 
     @property
     def demand(self) -> Demand:
@@ -60,14 +38,21 @@ class TfSink:
             has_any = publisher is not None and bool(publisher.get_subscription_count())
         return Demand(has_any, needs_positions=has_any, needs_motions=has_any and self._has_target)
 
+    @property
+    def _has_target(self) -> bool:
+        options = self._options
+        has_frame = options.follow != "none" and bool(options.target_tf_frame)
+        return options.publish_tf and has_frame
+
     def update(self, options: OutputOptions) -> None:
         """Advertise /tf, or no longer. Raises OptionError without tf2_ros."""
-        self._has_target = options.follow != "none" and bool(options.target_tf_frame)
+        self._options = options
         with self._lock:
-            if not options.publish_tf:
+            if not (options.publish_tf or options.publish_hri):
                 self.release()
             elif self._broadcaster is None:
-                self._broadcaster = import_tf2("publish_tf").TransformBroadcaster(self._node)
+                parameter = "publish_tf" if options.publish_tf else "publish_hri"
+                self._broadcaster = import_tf2(parameter).TransformBroadcaster(self._node)
 
     def publish(self, frame: Frame) -> None:
         """Send the frames of people whose position is known, and the target's, in one message.
@@ -76,8 +61,11 @@ class TfSink:
         """
         if self._broadcaster is None or not frame.header.frame_id or frame.header.stamp.sec < 0:
             return
-        target = target_transform(frame)
-        transforms = _transforms(frame) + ([] if target is None else [target])
+        options = self._options
+        transforms = _of_people(frame, body_transforms) if options.publish_hri else []
+        if options.publish_tf:
+            target = target_transform(frame)
+            transforms += _of_people(frame, _of_person) + ([] if target is None else [target])
         with self._lock:
             if transforms and self._broadcaster is not None:
                 self._broadcaster.sendTransform(transforms)
@@ -90,7 +78,9 @@ class TfSink:
                 self._node.destroy_publisher(broadcaster.pub_tf)
 
 
-def _transforms(frame: Frame) -> list[TransformStamped]:
+def _of_people(
+    frame: Frame, build: Callable[[Frame, Person], list[TransformStamped]]
+) -> list[TransformStamped]:
     """Return the frames of all people whose position is known.
 
     Somebody tracked who was not looked at in this image has none: tf2 interpolates between the
@@ -100,7 +90,7 @@ def _transforms(frame: Frame) -> list[TransformStamped]:
         transform
         for person in frame.people
         if person.is_of_this_image
-        for transform in _of_person(frame, person)
+        for transform in build(frame, person)
     ]
 
 

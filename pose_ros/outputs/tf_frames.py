@@ -15,7 +15,7 @@ from pose_ros.blazepose.datatypes import Poses
 from pose_ros.geometry.floor import Floor
 from pose_ros.outputs.frame import Frame
 from pose_ros.outputs.options import OutputOptions
-from pose_ros.outputs.tf import import_tf2
+from pose_ros.outputs.packages import import_tf2
 from pose_ros.outputs.transforms import rotation_matrix
 
 _LOOKUP_TIMEOUT = Duration(nanoseconds=50_000_000)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import running
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TransformStamped
 from outputs.test_tf import STAND_IN
 from rclpy.subscription import Subscription
@@ -23,12 +24,14 @@ STEPS = 300
 ROUNDS, ENOUGH = 5, 3
 MARGIN_S = 0.05
 TOPICS = {f"/pose/{item.name}": item.message_type for item in (*OUTPUTS, LANDMARK_NAMES)}
-TOPICS["/tf"] = TransformStamped  # that of the stand-in
+# those of the stand-ins
+TOPICS["/tf"] = TransformStamped
+TOPICS |= {f"/humans/bodies/{name}": DiagnosticArray for name in ("tracked", "p1/roi")}
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client of a node that has the stand-in for tf2_ros, and a model with a mask."""
+    """A client of a node that has the stand-ins for tf2_ros and hri_msgs, and a mask."""
     monkeypatch.setenv("PYTHONPATH", str(STAND_IN))
     with running.node_and_client(*running.parameters(model="heavy")) as client:
         client.listen("landmarks")
@@ -59,6 +62,7 @@ class Toggler:
     def parameter(self) -> None:
         values: list[dict[str, Any]] = [{"publish_tf": False}, {"publish_tf": True}]
         values += [{"target_frame": ""}, {"target_frame": "map"}]
+        values += [{"publish_hri": False}, {"publish_hri": True}]
         assert self._client.set(**self._random.choice(values)).successful
 
     def enabled(self) -> None:

@@ -31,7 +31,8 @@ from std_msgs.msg import Header
 from outputs.test_messages import frame, located, pose
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.outputs.options import OutputOptions
-from pose_ros.outputs.tf import TfSink, check_tf
+from pose_ros.outputs.packages import check_packages
+from pose_ros.outputs.tf import TfSink
 from pose_ros.outputs.tf_frames import TfFrames, TfListener
 
 STAND_IN = running.ROOT / "test" / "stand_in"
@@ -94,7 +95,7 @@ def tf_publishers(node: Node) -> int:
 
 
 def test_nothing_is_needed_while_nothing_is_asked_for() -> None:
-    check_tf(OutputOptions())
+    check_packages(OutputOptions())
     assert HAS_TF2 or "tf2_ros" not in sys.modules
 
 
@@ -107,7 +108,7 @@ def test_the_error_names_parameter_package_and_remedy(
     node: Any = None  # not looked at
     frames = TfFrames(node).update
     update = {"publish_tf": TfSink(node).update, "target_frame": frames, "floor_frame": frames}
-    for rejecting in (check_tf, update[parameter]):
+    for rejecting in (check_packages, update[parameter]):
         with pytest.raises(OptionError, match=f"^{parameter} needs") as caught:
             rejecting(options)
         assert "tf2_ros" in str(caught.value)

@@ -33,7 +33,7 @@ DETECTORS = {"detector", "movenet"}
 COMPOSERS = {"", "track", "tracker"}
 ANYBODYS = {f"pose_ros.runtime.{name}" for name in ("clock", "endpoints", "fields")}
 # what options are made of, and checked by
-OF_OPTIONS = {"pose_ros.inputs.options", "pose_ros.outputs.options", "pose_ros.outputs.tf"}
+OF_OPTIONS = {"pose_ros.inputs.options", "pose_ros.outputs.options", "pose_ros.outputs.packages"}
 OF_OPTIONS |= {"pose_ros.inputs.detections", "pose_ros.runtime.package_paths"}
 
 
@@ -167,8 +167,9 @@ def test_nobody_imports_the_nodes(name: str) -> None:
 
 
 @ALL
-def test_tf2_ros_is_imported_in_one_place(name: str) -> None:
-    assert ("tf2_ros" in roots(name)) == (name == "pose_ros.outputs.tf")
+def test_packages_of_some_outputs_are_imported_in_one_place(name: str) -> None:
+    has_any = bool({"tf2_ros", "hri_msgs"} & roots(name))
+    assert has_any == (name == "pose_ros.outputs.packages")
 
 
 @pytest.mark.parametrize(
@@ -176,6 +177,7 @@ def test_tf2_ros_is_imported_in_one_place(name: str) -> None:
     [
         "clouds",
         "frame",
+        "hri_messages",
         "images",
         "joint_states",
         "layout",

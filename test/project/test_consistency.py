@@ -29,7 +29,8 @@ MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 DEFAULTS = NodeOptions()
 SPECS = parameter_specs()
 
-OPTIONAL = {"mediapipe", "matplotlib"}  # to compare with, to plot with; where installed
+# To compare with and to plot with, where installed; hri_msgs is not released for Kilted.
+OPTIONAL = {"mediapipe", "matplotlib", "hri_msgs"}
 # The rosdep keys of what is imported under another name.
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",

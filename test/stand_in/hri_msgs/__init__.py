@@ -1,0 +1,1 @@
+"""A stand-in for hri_msgs, which PyPI does not have."""
