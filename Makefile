@@ -17,7 +17,7 @@ help:
 	@echo "make soak     run the node for ten minutes with failing cameras; report in out/"
 	@echo "make golden   make the reference figures again from MediaPipe itself"
 	@echo "make docs     write docs/parameters.md and the table of joints again from the code"
-	@echo "make pictures make the moving pictures of the documents again from real runs"
+	@echo "make pictures make the pictures of the documents again from real runs"
 	@echo "make setup    only make the virtual environment in $(VENV)"
 
 setup: $(VENV)/.ready
@@ -65,6 +65,7 @@ pictures: setup
 	$(BIN)/python test/project/moving_picture.py
 	PYTHONPATH=.:test $(BIN)/python -m following.moving_picture
 	PYTHONPATH=.:test $(BIN)/python -m body.moving_picture
+	PYTHONPATH=.:test $(BIN)/python -m outputs.hri_picture
 
 golden: setup
 	$(BIN)/python test/reference/make.py
