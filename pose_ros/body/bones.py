@@ -90,8 +90,8 @@ def bone_axes(ends_m: Float64Array, body_axes: Float64Array) -> Float64Array:
     `body_axes` (3, 3) are those of the body: forward, left and up, in columns. A bone that is
     opposite to how it is at rest is turned about y.
     """
-    vectors_m = ends_m[:, 1] - ends_m[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
+        vectors_m = ends_m[:, 1] - ends_m[:, 0]
         along = vectors_m / np.linalg.norm(vectors_m, axis=1, keepdims=True)
         axes = body_axes @ _REST
         rest, left = axes[:, :, 0], axes[:, :, 1]

@@ -65,18 +65,19 @@ class Body:
 
     @cached_property
     def head(self) -> Axes:
-        """Up leads from the mouth to the eyes, left as far as it can along the ears."""
-        up = direction(self.between("mouth"), self.between("eye"))
-        return plain_axes(self.leftward("ear"), up) or (_UNKNOWN,) * 3
+        """Forward leads from the ears to the eyes, left as far as it can along the ears."""
+        left = self.leftward("ear")
+        forward = direction(self.between("ear"), self.between("eye"))
+        return plain_axes(left, cross(forward, left)) or (_UNKNOWN,) * 3
 
 
 def both_sides(part: str) -> tuple[str, str]:
     """Return the names of a landmark's left and right one."""
-    return ("mouth_left", "mouth_right") if part == "mouth" else (f"left_{part}", f"right_{part}")
+    return f"left_{part}", f"right_{part}"
 
 
 TRUNK = (*both_sides("shoulder"), *both_sides("hip"))
-HEAD = (*TRUNK, *both_sides("eye"), *both_sides("ear"), *both_sides("mouth"))
+HEAD = (*TRUNK, *both_sides("eye"), *both_sides("ear"))
 """The landmarks that the axes of trunk and pelvis, and those of the head as well, need."""
 
 

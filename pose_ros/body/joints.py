@@ -101,7 +101,7 @@ JOINT_ANGLES = (
     ),
     JointAngle(
         "neck_flexion",
-        "the face is in line with the trunk",
+        "the line from the ears to the eyes is at a right angle to the trunk",
         "chin down",
         HEAD,
         geometry.neck_flexion,
@@ -109,7 +109,7 @@ JOINT_ANGLES = (
     ),
     JointAngle(
         "neck_lateral_flexion",
-        "the face is in line with the trunk",
+        "the ears are at the same height above the trunk",
         "to the person's left",
         HEAD,
         geometry.neck_lateral_flexion,

@@ -95,7 +95,7 @@ def _head(get: Get, trunk: Float64Array, neck: Float64Array) -> Points:
     middle = neck + head @ (0.2 * UP)
     points = {"nose": middle + head @ (0.11 * FORWARD)}
     for side, sign in SIDES.items():
-        points[f"{side}ear"] = middle + head @ (0.08 * sign * LEFT)
+        points[f"{side}ear"] = middle + head @ (0.08 * sign * LEFT + 0.03 * UP)
         for part, out in (("eye_inner", 0.02), ("eye", 0.035), ("eye_outer", 0.05)):
             points[f"{side}{part}"] = middle + head @ (
                 0.09 * FORWARD + out * sign * LEFT + 0.03 * UP

@@ -36,7 +36,7 @@ def test_each_side_has_its_bones() -> None:
 def test_lengths_are_those_of_the_body() -> None:
     lengths_m = bone_lengths_m(figure({"left_knee_flexion": 40}))
     assert lengths_m["trunk"] == pytest.approx(0.5)
-    assert lengths_m["neck"] == pytest.approx(0.2)
+    assert lengths_m["neck"] == pytest.approx(0.23)
     for side in ("left", "right"):
         assert lengths_m[f"{side}_upper_arm"] == pytest.approx(0.29)
         assert lengths_m[f"{side}_forearm"] == pytest.approx(0.26)

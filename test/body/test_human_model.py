@@ -96,9 +96,9 @@ def test_the_model_holds_the_head_as_the_body_does(degrees: dict[str, float]) ->
     head = of_trunk(points_m) @ head @ turn(-LEFT, found["p_head"])
     at = dict(zip(FULL_BODY.names, points_m, strict=True))
     ears = at["left_ear"] - at["right_ear"]
-    nose = at["nose"] - (at["left_ear"] + at["right_ear"]) / 2
+    face = at["left_eye"] + at["right_eye"] - at["left_ear"] - at["right_ear"]
     np.testing.assert_allclose(head @ LEFT, ears / np.linalg.norm(ears), atol=1e-6)
-    np.testing.assert_allclose(head @ FORWARD, nose / np.linalg.norm(nose), atol=1e-6)
+    np.testing.assert_allclose(head @ FORWARD, face / np.linalg.norm(face), atol=1e-6)
 
 
 def test_known_postures() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import media
 import numpy as np
 import pytest
 import running
@@ -15,13 +17,15 @@ from rclpy.serialization import deserialize_message, serialize_message
 from running import Client
 from sensor_msgs.msg import JointState
 
-from outputs.test_messages import HEADER, frame, pose
+from outputs.test_messages import HEADER, MODELS_DIR, frame, pose
+from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.body.joints import JOINT_ANGLES
 from pose_ros.outputs.joint_states import joint_states
 
 NAMES = [f"{side}{row.name}" for row in JOINT_ANGLES for side in row.sides]
 BENT = {name: 70.0 for name in NAMES if "elbow" in name or "knee" in name}
+MODEL = PoseTrackerOptions(static_image_mode=True)
 (PERSON,) = running.person()
 PAIR = np.hstack((PERSON, PERSON[:, ::-1]))
 
@@ -70,6 +74,20 @@ def test_who_was_not_looked_at_has_no_joints_unless_held() -> None:
     held = somebody(3, held_ns=5_000_000, is_held=True)
     found = {name.partition("/")[0] for name in built(somebody(1), waiting, held).name}
     assert found == {"person_1", "person_3"}
+
+
+def test_a_mirrored_camera_shows_the_angles_of_the_real_world() -> None:
+    """The person's own left stays the left, and nothing of the body is reflected."""
+    image = next(media.frames("walker"))
+    mirror = np.ascontiguousarray(image[:, ::-1])
+    views = ((image, MODEL), (mirror, dataclasses.replace(MODEL, mirrored_input=True)))
+    plain, mirrored = (
+        joint_states(frame(*PoseTracker(options, MODELS_DIR).track(rgb, 0), topology=FULL_BODY))
+        for rgb, options in views
+    )
+    assert len(plain.name) > 5
+    assert mirrored.name == plain.name
+    np.testing.assert_allclose(mirrored.position, plain.position, atol=1e-3)
 
 
 # The running node
