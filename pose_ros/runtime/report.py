@@ -21,6 +21,8 @@ from pose_ros.runtime.overrides import unknown_parameters_warning
 _REPORT_PERIOD_S = 1.0
 _REJECTION_LOG_PERIOD_S = 5.0
 _JUMP_LOG_PERIOD_S = 1.0
+# What says that no image comes, and why.
+_NO_IMAGE_KINDS = ("no image", "lost images")
 # What concerns the node as such, not the images that it processes.
 _LASTING_KINDS = ("parameters", "outputs", "clock")
 _QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -160,9 +162,9 @@ class ActiveWarnings:
 
 def node_status(warnings: ActiveWarnings, idle: str | None) -> Status | None:
     """Return the status of a node that processes no image, which `idle` says, or has a warning."""
-    no_image = warnings.get("no image")
-    if no_image is not None:
-        return DiagnosticStatus.ERROR, no_image
+    if warnings.get("no image") is not None:
+        found = filter(None, map(warnings.get, _NO_IMAGE_KINDS))
+        return DiagnosticStatus.ERROR, "; ".join(found)
     texts = warnings.texts() if idle is None else warnings.texts(*_LASTING_KINDS)
     if texts:
         return DiagnosticStatus.WARN, "; ".join(texts if idle is None else [idle, *texts])

@@ -215,6 +215,14 @@ def test_all_active_warnings_are_reported_the_oldest_first() -> None:
     assert node_status(warnings, None) is None
 
 
+def test_where_no_image_comes_the_reason_is_reported_with_it() -> None:
+    warnings = ActiveWarnings(lambda text: None)
+    warnings.update_all({"clock": "c", "lost images": "all are lost", "no image": "none comes"})
+    assert node_status(warnings, None) == (DiagnosticStatus.ERROR, "none comes; all are lost")
+    warnings.update("lost images", None)
+    assert node_status(warnings, "idle") == (DiagnosticStatus.ERROR, "none comes")
+
+
 # The running node
 
 
