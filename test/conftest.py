@@ -47,6 +47,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("repeatable")
+# For emulated processors: pytest --hypothesis-profile=few
+hypothesis.settings.register_profile(
+    "few", hypothesis.settings.get_profile("repeatable"), max_examples=10
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
