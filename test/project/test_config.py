@@ -249,6 +249,15 @@ def test_fast_dds_profile_holds_large_images() -> None:
     assert segment >= 4 * message
 
 
+def test_fast_dds_profile_announces_a_process_while_others_start() -> None:
+    root = ElementTree.parse(CONFIG / "fastdds_shm.xml").getroot()
+    schema = "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}"
+    (announcements,) = root.iter(f"{schema}initialAnnouncements")
+    count = int(announcements.findtext(f"{schema}count", "0"))
+    period_ns = int(announcements.findtext(f"{schema}period/{schema}nanosec", "0"))
+    assert count * period_ns >= 3e9
+
+
 @pytest.mark.parametrize("name", ["shm", "wlan"])
 def test_fast_dds_profiles_do_not_wait_for_a_slow_network(name: str) -> None:
     root = ElementTree.parse(CONFIG / f"fastdds_{name}.xml").getroot()
