@@ -30,6 +30,7 @@ from pose_ros.blazepose.datatypes import ImageArray
 from pose_ros.blazepose.models import MODELS
 from pose_ros.runtime.package_paths import share_path
 from pose_ros.tools.arguments import people_count, positive_count
+from pose_ros.tools.children import guarded
 from pose_ros.tools.command import interruptible, run_command
 from pose_ros.tools.frame import repeated
 from pose_ros.tools.frames import open_frames
@@ -126,7 +127,7 @@ def _measure_apart(case: Case, video: str, count: int) -> Cost:
     """Measure in a process of its own, so that the memory is that of one case."""
     asked = ["--models", case.model, "--threads", str(case.threads), "--people", str(case.people)]
     arguments = ["--video", video, *asked, "--images", str(count), "--json"]
-    command = [sys.executable, "-m", _MODULE, *arguments]
+    command = guarded(_MODULE, arguments)  # a signal may come before `run` knows its process
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = done.stderr.strip().removeprefix("benchmark: ")

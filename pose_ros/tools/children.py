@@ -36,6 +36,11 @@ def isolate() -> None:
     )
 
 
+def guarded(module: str, arguments: list[str]) -> list[str]:
+    """Return the command that runs a module until it ends or this process does."""
+    return [sys.executable, "-c", _GUARDED, str(os.getpid()), module, *arguments]
+
+
 class Child:
     """A Python module that runs as a process of its own, with what it prints in a file.
 
@@ -45,7 +50,7 @@ class Child:
     def __init__(self, module: str, arguments: list[str], log: Path) -> None:
         self.name = module.rpartition(".")[2]
         self._log = log
-        command = [sys.executable, "-c", _GUARDED, str(os.getpid()), module, *arguments]
+        command = guarded(module, arguments)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
