@@ -50,5 +50,10 @@ setup(
     maintainer_email="maintainers@pose-ros.example",
     description="Human pose (MediaPipe BlazePose) as a ROS 2 node, with onnxruntime",
     license="Apache-2.0",
-    entry_points={"console_scripts": [f"pose_node = {NAME}.node:main"]},
+    entry_points={
+        "console_scripts": [
+            f"pose_node = {NAME}.node:main",
+            f"gesture_node = {NAME}.gesture_node:main",
+        ]
+    },
 )

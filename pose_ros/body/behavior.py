@@ -57,6 +57,11 @@ class Behavior:
             for number, figure in figures.items()
         }
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was an image."""
+        return self._time_ns > 0
+
     def has_jumped(self, stamp_ns: int) -> bool:
         """Return whether a stamp is too far from the last one for the people to be the same."""
         return not 0 <= stamp_ns - self._stamp_ns <= _MAX_STEP_NS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
-from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.topology import ANKLES, FULL_BODY, HIPS, KNEES, SHOULDERS
 
 Vector = Sequence[float]
@@ -34,7 +34,8 @@ class Arm(NamedTuple):
 
     `forearm` is the unit vector from elbow to wrist: to the right of the camera, up, and forward.
     `direction` is the unit vector from shoulder to wrist in the same axes. `to_head` is the
-    distance of the wrist from the nose as a part of the torso's length.
+    distance of the wrist from the nose as a part of the torso's length, and `along_trunk` the cosine
+    of the angle between the whole arm and the trunk, downward: 1 for an arm that lies against it.
     """
 
     rise: float
@@ -42,6 +43,7 @@ class Arm(NamedTuple):
     forearm: Vector
     direction: Vector
     to_head: float
+    along_trunk: float
 
 
 class Leg(NamedTuple):
@@ -65,10 +67,13 @@ class Figure:
     __slots__ = ("_points", "_right", "_up", "_visibility")
 
     def __init__(
-        self, points: Float64Array, visibility: npt.ArrayLike, up: Vector = LEVEL_CAMERA_UP
+        self,
+        points: npt.NDArray[np.floating[Any]],
+        visibility: npt.NDArray[np.floating[Any]],
+        up: Vector = LEVEL_CAMERA_UP,
     ) -> None:
         self._points: list[Vector] = points.tolist()
-        self._visibility: list[float] = visibility.tolist()  # type: ignore[union-attr]
+        self._visibility: list[float] = visibility.tolist()
         self._up = up
         self._right = _perpendicular_to(up)
 
@@ -93,13 +98,15 @@ class Figure:
         upper, forearm, whole = (
             _minus(elbow, shoulder), _minus(wrist, elbow), _minus(wrist, shoulder)
         )  # fmt: skip
-        length, torso = _length(upper) + _length(forearm), self._torso_length()
+        length = _length(upper) + _length(forearm)
+        trunk = _minus(self._middle(HIPS), self._middle(SHOULDERS))
         return Arm(
             _dot(whole, self._up) / length,
             _bend_deg(upper, forearm),
             self._in_view(forearm),
             self._in_view(whole),
-            math.dist(wrist, self._points[0]) / torso,
+            math.dist(wrist, self._points[0]) / _length(trunk),
+            _dot(whole, trunk) / (_length(whole) * _length(trunk)),
         )
 
     def leg(self, side: str) -> Leg | None:
@@ -143,9 +150,6 @@ class Figure:
             self._visibility[joint] >= _MIN_VISIBILITY and math.isfinite(sum(self._points[joint]))
             for joint in joints
         )
-
-    def _torso_length(self) -> float:
-        return _length(_minus(self._middle(SHOULDERS), self._middle(HIPS)))
 
     def _middle(self, joints: Sequence[int]) -> Vector:
         columns = zip(*(self._points[joint] for joint in joints), strict=True)

@@ -17,6 +17,8 @@ _KEPT_NS = 2_000_000_000
 
 # Parts of the arm's length that the wrist must be above the shoulder, to begin and to go on.
 _RAISED, _STILL_RAISED = 0.18, 0.08
+_AT_TRUNK = 0.75
+"""The arm of somebody who lies can be level and yet only be at the side."""
 _FOLDED_DEG = 40.0
 """An arm is not folded more than that: it is hidden, and the model guesses."""
 _PROPPED_TO_HEAD, _PROPPED_DEG = 0.5, 115.0
@@ -67,7 +69,7 @@ class Gesture(NamedTuple):
 def is_raised(trace: Trace, side: str, is_going_on: bool = False) -> bool:
     """Return whether the hand is above the shoulder, and not only at the head."""
     arm = trace.arm(side)
-    if arm is None or arm.elbow_deg < _FOLDED_DEG:
+    if arm is None or arm.elbow_deg < _FOLDED_DEG or arm.along_trunk > _AT_TRUNK:
         return False
     is_propped = arm.to_head < _PROPPED_TO_HEAD and arm.elbow_deg < _PROPPED_DEG
     return not is_propped and arm.rise >= (_STILL_RAISED if is_going_on else _RAISED)
@@ -119,6 +121,7 @@ def _is_stretched_out(arm: Arm | None, elbow_deg: float) -> bool:
         arm is not None
         and arm.elbow_deg >= elbow_deg
         and _MIN_POINTING_RISE <= arm.rise <= _MAX_POINTING_RISE
+        and arm.along_trunk <= _AT_TRUNK
     )
 
 

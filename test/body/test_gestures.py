@@ -57,6 +57,13 @@ def test_both_arms_stretched_out_point_nowhere() -> None:
     assert made((OUT, OUT), (OUT, OUT)) == set()
 
 
+def test_arms_of_who_lies_make_no_gesture() -> None:
+    trace = Trace()
+    for _, stamp_ns in times(1.0):
+        trace.add(figure(body("lying")), stamp_ns)
+    assert not any(item.is_made(trace, item.side, False) for item in GESTURES)
+
+
 def test_an_arm_that_has_just_been_stretched_out_does_not_point_yet() -> None:
     assert made(POINTING, seconds=0.3) == set()
 

@@ -1,0 +1,122 @@
+"""What the gesture node publishes: pure functions from what people do to messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from geometry_msgs.msg import Point, Pose, PoseStamped
+from std_msgs.msg import ColorRGBA, Header, String
+from visualization_msgs.msg import Marker, MarkerArray
+
+from pose_ros.blazepose.datatypes import Float64Array
+from pose_ros.blazepose.drawing import person_color
+from pose_ros.blazepose.topology import FULL_BODY, HIPS, SHOULDERS
+from pose_ros.body.behavior import Doing
+from pose_ros.body.figure import SIDES
+from pose_ros.outputs.transforms import quaternion
+
+_WRISTS = [FULL_BODY.names.index(f"{side}_wrist") for side in SIDES]
+_RAY_M, _RAY_WIDTHS_M = 2.0, (0.02, 0.06, 0.1)
+_TEXT_M, _TEXT_ABOVE_M = 0.12, 0.45
+_LIFETIME = Duration(nanosec=500_000_000)
+# Where hri_msgs has a name: for what is going on together, the first row that fits.
+_HRI_NAMES = (
+    ({"waving_left"}, "WAVING"),
+    ({"waving_right"}, "WAVING"),
+    ({"raising_left_arm", "raising_right_arm"}, "BOTH_HANDS_RAISED"),
+    ({"raising_left_arm"}, "LEFT_HAND_RAISED"),
+    ({"raising_right_arm"}, "RIGHT_HAND_RAISED"),
+)
+
+
+class Shown(NamedTuple):
+    """A person, what they do, and the landmarks (N, 3) in the frame of the header, in m."""
+
+    person_id: int
+    doing: Doing
+    xyz: Float64Array
+
+
+def gestures_text(header: Header, person_id: int, doing: Doing) -> String:
+    """Build the JSON text of what somebody does."""
+    content = {
+        "stamp": {"sec": header.stamp.sec, "nanosec": header.stamp.nanosec},
+        "frame_id": header.frame_id,
+        "person_id": person_id,
+        "posture": doing.posture,
+        "gestures": list(doing.gestures),
+    }
+    return String(data=json.dumps(content))
+
+
+def rays(shown: Shown) -> Iterator[tuple[str, Float64Array, Float64Array]]:
+    """Give the side, the wrist (3,) and the unit vector (3,) of each arm that points.
+
+    None without a position.
+    """
+    for side, shoulder, wrist in zip(SIDES, SHOULDERS, _WRISTS, strict=True):
+        if f"pointing_{side}" in shown.doing.gestures:
+            along = shown.xyz[wrist] - shown.xyz[shoulder]
+            length_m = float(np.linalg.norm(along))
+            if length_m > 0:  # not if it is NaN
+                yield side, shown.xyz[wrist], along / length_m
+
+
+def pointing(header: Header, wrist_m: Float64Array, along: Float64Array) -> PoseStamped:
+    """Build the pose of a ray: it begins at the wrist, and its x axis leads along the arm."""
+    aside = np.cross(along, np.eye(3)[np.argmin(np.abs(along))])
+    aside /= np.linalg.norm(aside)
+    axes = np.column_stack((along, aside, np.cross(along, aside)))
+    pose = Pose(position=_point(wrist_m))
+    turn = pose.orientation
+    turn.x, turn.y, turn.z, turn.w = quaternion(axes)
+    return PoseStamped(header=header, pose=pose)
+
+
+def gesture_markers(header: Header, people: list[Shown]) -> MarkerArray:
+    """Build a text above each person, and an arrow along each arm that points."""
+    markers = [marker for shown in people for marker in _markers(header, shown)]
+    return MarkerArray(markers=markers)
+
+
+def hri_gesture(message_type: type[Any], header: Header, shown: Shown) -> Any:  # noqa: ANN401
+    """Build a hri_msgs/Gesture in the frame body_<id>; None if no gesture has a name there."""
+    going_on = set(shown.doing.gestures)
+    names = [name for needed, name in _HRI_NAMES if needed <= going_on]
+    if not names:
+        return None
+    own = Header(stamp=header.stamp, frame_id=f"body_{shown.person_id}")
+    return message_type(header=own, gesture=getattr(message_type, names[0]))
+
+
+def _markers(header: Header, shown: Shown) -> Iterator[Marker]:
+    top_m = shown.xyz[SHOULDERS].mean(axis=0)
+    spine_m = top_m - shown.xyz[HIPS].mean(axis=0)
+    length_m = float(np.linalg.norm(spine_m))
+    if length_m > 0:
+        text = Marker(type=Marker.TEXT_VIEW_FACING, ns="gestures")
+        text.pose.position = _point(top_m + _TEXT_ABOVE_M * spine_m / length_m)
+        text.text = "\n".join((f"{shown.person_id}: {shown.doing.posture}", *shown.doing.gestures))
+        text.scale.z = _TEXT_M
+        yield _finished(text, header, shown)
+    for side, wrist_m, along in rays(shown):
+        arrow = Marker(type=Marker.ARROW, ns=f"pointing_{side}")
+        arrow.points = [_point(wrist_m), _point(wrist_m + _RAY_M * along)]
+        arrow.scale.x, arrow.scale.y, arrow.scale.z = _RAY_WIDTHS_M
+        yield _finished(arrow, header, shown)
+
+
+def _finished(marker: Marker, header: Header, shown: Shown) -> Marker:
+    red, green, blue = (value / 255 for value in person_color(shown.person_id))
+    marker.header, marker.id, marker.lifetime = header, shown.person_id, _LIFETIME
+    marker.color = ColorRGBA(r=red, g=green, b=blue, a=1.0)
+    return marker
+
+
+def _point(position_m: Float64Array) -> Point:
+    x, y, z = position_m.tolist()
+    return Point(x=x, y=y, z=z)

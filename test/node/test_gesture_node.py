@@ -1,0 +1,285 @@
+"""The gesture node in a process of its own: landmarks in over DDS, what people do out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import running
+from body.figures import HANGING, OUT, UP, body, waving_arm
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from outputs.test_tf import STAND_IN, WITHOUT_TF2
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from running import TIMEOUT_S, Process
+from running.local import local_node
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header, String
+from visualization_msgs.msg import MarkerArray
+
+from pose_ros.blazepose.datatypes import Float64Array
+from pose_ros.client import LANDMARK_DTYPE
+from pose_ros.outputs.layout import cloud_fields
+
+FRAME = "camera"
+PERIOD_NS = 50_000_000
+POINTING = ((0.3, 0.1, -1.0), (0.3, 0.1, -1.0))
+TYPES = {"gestures": String, "pointing": PoseStamped, "markers": MarkerArray}
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def cloud(
+    points_m: Float64Array,
+    stamp_ns: int,
+    person_id: int = 4,
+    with_world: bool = True,
+) -> PointCloud2:
+    """A message of one person, three meters before the camera."""
+    points = np.zeros((1, len(points_m)), LANDMARK_DTYPE)
+    row = points[0]
+    for axes, values in (("xyz", points_m + np.array((0, 0, 3))), (("wx", "wy", "wz"), points_m)):
+        for axis, column in zip(axes, values.T, strict=True):
+            row[axis] = column if axes == "xyz" or with_world else np.nan
+    row["u"], row["v"] = (points_m[:, :2] * 300 + 320).T
+    row["visibility"], row["presence"] = 0.95, 0.95
+    row["person_id"], row["state"] = person_id, 2
+    header = Header(frame_id=FRAME)
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    message = PointCloud2(
+        header=header, height=1, width=len(points_m), fields=cloud_fields(LANDMARK_DTYPE),
+        point_step=LANDMARK_DTYPE.itemsize, row_step=points.nbytes,
+    )  # fmt: skip
+    message.data.frombytes(points.tobytes())
+    return message
+
+
+class Robot:
+    """What publishes landmarks, and subscribes to what the node makes of them."""
+
+    def __init__(self, node: Node, process: Process) -> None:
+        self.process, self.node = process, node
+        self.received: dict[str, list[Any]] = {name: [] for name in TYPES}
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(node)
+        self._landmarks = node.create_publisher(PointCloud2, "landmarks", 10)
+        self._subscriptions: list[Any] = []
+        self.stamp_ns = 10**12
+
+    def subscribe(self, *names: str) -> None:
+        for name in names:
+            made = self.node.create_subscription(
+                TYPES[name], f"gesture/{name}", self.received[name].append, 10
+            )
+            self._subscriptions.append(made)
+        self.until(self.is_heard, "the node's subscription")
+
+    def unsubscribe(self) -> None:
+        for subscription in self._subscriptions:
+            self.node.destroy_subscription(subscription)
+        self.until(lambda: not self.is_heard(), "the end of the node's subscription")
+
+    def is_heard(self) -> bool:
+        return self._landmarks.get_subscription_count() > 0
+
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        """Handle messages until a condition gives something."""
+        end_s = time.monotonic() + TIMEOUT_S
+        while not (result := condition()):
+            assert time.monotonic() < end_s, f"waited too long for {what}\n{self.process.output}"
+            assert self.process.is_running, self.process.output
+            self._executor.spin_once(timeout_sec=0.05)
+        return result
+
+    def show(
+        self,
+        points_at: Callable[[float], Float64Array] | Float64Array,
+        condition: Callable[[], Any],
+        what: str,
+        **options: Any,
+    ) -> Any:
+        """Publish landmarks, a message at a time, until a condition gives something."""
+        started_ns = self.stamp_ns
+        end_s = time.monotonic() + TIMEOUT_S
+        while not (result := condition()):
+            assert time.monotonic() < end_s, f"waited too long for {what}\n{self.process.output}"
+            self.stamp_ns += PERIOD_NS
+            since_s = (self.stamp_ns - started_ns) * 1e-9
+            points_m = points_at(since_s) if callable(points_at) else points_at
+            self.publish(cloud(points_m, self.stamp_ns, **options))
+        return result
+
+    def publish(self, message: PointCloud2) -> None:
+        """Publish, and give the node the time to take it before the next one."""
+        self._landmarks.publish(message)
+        end_s = time.monotonic() + 0.02
+        while time.monotonic() < end_s:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def doing(self, posture: str, *gestures: str) -> Callable[[], dict[str, Any] | None]:
+        """Return a condition: somebody is in a posture, and makes these gestures."""
+
+        def found() -> dict[str, Any] | None:
+            if not self.received["gestures"]:
+                return None
+            content: dict[str, Any] = json.loads(self.received["gestures"][-1].data)
+            is_it = (content["posture"], content["gestures"]) == (posture, list(gestures))
+            return content if is_it else None
+
+        return found
+
+
+@contextmanager
+def robot(*ros_args: str) -> Iterator[Robot]:
+    """The node, its publisher and its subscriber; at the end it must end cleanly."""
+    with running.process("-m", "pose_ros.gesture_node", "--ros-args", *ros_args) as process:
+        process.wait_for_line("waiting for landmarks")
+        with local_node(process.domain_id) as node:
+            made = Robot(node, process)
+            yield made
+            made._executor.shutdown()
+        process.signal(2)
+        assert process.wait() == 0, process.output
+        assert "Traceback" not in process.output, process.output
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Robot]:
+    with robot() as made:
+        made.subscribe(*TYPES)
+        yield made
+
+
+def test_posture_and_gestures_are_published_with_the_header(watched: Robot) -> None:
+    raised = body("standing", (UP, UP))
+    content = watched.show(raised, watched.doing("standing", "raising_left_arm"), "a raised arm")
+    assert content["frame_id"] == FRAME
+    assert content["person_id"] == 4
+    stamp_ns = content["stamp"]["sec"] * 10**9 + content["stamp"]["nanosec"]
+    assert 0 <= watched.stamp_ns - stamp_ns < 10**10
+
+
+def test_who_sits_and_waves_is_published(watched: Robot) -> None:
+    def sitting(since_s: float) -> Float64Array:
+        return body("sitting", HANGING, waving_arm(since_s))
+
+    def found() -> bool:
+        content = json.loads(watched.received["gestures"][-1].data)
+        return content["posture"] == "sitting" and "waving_right" in content["gestures"]
+
+    watched.show(sitting, found, "a wave")
+
+
+def test_a_ray_leads_along_the_arm_that_points(watched: Robot) -> None:
+    points_m = body("standing", POINTING)
+    watched.received["pointing"].clear()
+    ray = watched.show(points_m, lambda: watched.received["pointing"], "a ray")[-1]
+    turn = ray.pose.orientation
+    along = (
+        1 - 2 * (turn.y**2 + turn.z**2),
+        2 * (turn.x * turn.y + turn.z * turn.w),
+        2 * (turn.x * turn.z - turn.y * turn.w),
+    )
+    expected = points_m[15] - points_m[11]
+    np.testing.assert_allclose(along, expected / np.linalg.norm(expected), atol=1e-3)
+    position = ray.pose.position
+    np.testing.assert_allclose(
+        (position.x, position.y, position.z), points_m[15] + np.array((0, 0, 3)), atol=1e-4
+    )
+    assert ray.header.frame_id == FRAME
+
+
+def test_markers_show_a_text_and_the_ray(watched: Robot) -> None:
+    def found() -> Any:
+        names = {
+            marker.ns for message in watched.received["markers"] for marker in message.markers
+        }
+        return names >= {"gestures", "pointing_left"}
+
+    watched.received["markers"].clear()
+    watched.show(body("standing", POINTING), found, "markers")
+    texts = [m.text for item in watched.received["markers"] for m in item.markers if m.text]
+    assert any("4: standing" in text for text in texts)
+
+
+def test_both_arms_stretched_out_give_no_ray(watched: Robot) -> None:
+    arms = body("standing", (OUT, OUT), (OUT, OUT))
+    watched.show(arms, watched.doing("standing"), "no gesture")
+
+
+def test_a_model_without_legs_has_arms_only(watched: Robot) -> None:
+    arms = body("standing", HANGING, (UP, UP))[:25]
+    watched.show(arms, watched.doing("unknown", "raising_right_arm"), "an arm", with_world=False)
+
+
+def test_damaged_clouds_and_other_models_are_reported(watched: Robot) -> None:
+    damaged = cloud(body("standing"), watched.stamp_ns)
+    damaged.data = damaged.data[:-7]
+    watched.publish(damaged)
+    watched.until(lambda: watched.process.lines("landmarks rejected"), "the warning")
+    for count in (1, 24, 32):
+        watched.publish(cloud(body("standing")[:count], watched.stamp_ns))
+    watched.publish(PointCloud2())
+    watched.show(body("standing"), watched.doing("standing"), "a posture after that")
+
+
+def test_landmarks_that_are_not_numbers_give_unknown(watched: Robot) -> None:
+    nowhere = np.full((33, 3), np.nan)
+    watched.show(nowhere, watched.doing("unknown"), "nothing known")
+
+
+@pytest.mark.parametrize("step_ns", [-20 * 10**9, 60 * 10**9])
+def test_a_jump_of_time_is_reported_and_everybody_begins_anew(
+    watched: Robot, step_ns: int
+) -> None:
+    watched.show(body("standing", (UP, UP)), watched.doing("standing", "raising_left_arm"), "that")
+    watched.stamp_ns += step_ns
+    watched.show(body("standing"), watched.doing("unknown"), "the start")
+    watched.show(body("standing"), watched.doing("standing"), "a posture")
+
+
+def test_it_is_lazy_and_logs_what_up_is() -> None:
+    with robot() as idle:
+        assert idle.process.lines("that of a level camera")
+        assert not idle.is_heard()
+        idle.subscribe("gestures")
+        idle.unsubscribe()
+
+
+def test_it_has_its_own_help() -> None:
+    with running.process("-m", "pose_ros.gesture_node", "--help") as process:
+        assert process.wait() == 0
+        assert "gravity_frame" in process.output
+        assert "max_persons" not in process.output
+
+
+@WITHOUT_TF2
+def test_it_does_not_start_with_a_gravity_frame_and_without_tf() -> None:
+    arguments = running.parameters(gravity_frame="base_link")
+    command = ("-m", "pose_ros.gesture_node", "--ros-args", *arguments)
+    with running.process(*command) as process:
+        assert process.wait() == 1
+        (line,) = process.lines("FATAL")
+        assert "gravity_frame" in line
+
+
+def test_postures_are_told_against_gravity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The camera is turned by 90 degrees, so that who stands is across the image."""
+    monkeypatch.setenv("PYTHONPATH", str(STAND_IN))
+    with robot(*running.parameters(gravity_frame="base")) as turned:
+        assert turned.process.lines("along z of base")
+        turned.subscribe("gestures")
+        turned.show(body("lying"), turned.doing("lying"), "a level camera")
+        assert turned.process.lines("no transform from frame 'camera' to gravity_frame 'base'")
+        transform = TransformStamped(header=Header(frame_id="base"), child_frame_id=FRAME)
+        # Upward is where the head of who lies is: to the left of the camera.
+        transform.transform.rotation.y = np.sqrt(0.5)
+        transform.transform.rotation.w = np.sqrt(0.5)
+        publisher = turned.node.create_publisher(TransformStamped, "/tf_static", LATCHED)
+        publisher.publish(transform)
+        turned.show(body("lying"), turned.doing("standing"), "gravity from TF")
