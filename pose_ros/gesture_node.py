@@ -11,6 +11,7 @@ import numpy.typing as npt
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
@@ -49,8 +50,8 @@ _NAMES_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 class GestureNode(Node):
     """Publishes what people do, while somebody subscribes; docs/gestures.md describes it.
 
-    The executor's thread takes messages, a worker's does the rest. No message ends it: what cannot
-    be used is logged. Raises OptionError for a parameter value that is not allowed.
+    No message ends it: what cannot be used is logged. Raises OptionError for a parameter value
+    that is not allowed.
     """
 
     def __init__(self) -> None:
@@ -60,15 +61,17 @@ class GestureNode(Node):
         self._rays = self.create_publisher(PoseStamped, "~/pointing", QOS["data"])
         self._markers = self.create_publisher(MarkerArray, "~/markers", QOS["data"])
         self._hri_type = _hri_gesture_type()
-        self._hri = self._hri_type and self.create_publisher(
-            self._hri_type, "~/hri_gesture", QOS["data"]
-        )
+        self._hri: Publisher | None = None
+        if self._hri_type is not None:
+            self._hri = self.create_publisher(self._hri_type, "~/hri_gesture", QOS["data"])
         gravity_frame = self._options.gravity_frame
         self._frames = TfListener(self, "gravity_frame") if gravity_frame else None
         self._behavior, self._sent = Behavior(), _Sent()
+        self._wanted: set[Publisher] = set()
         self._names: tuple[str, ...] = ()
         self._subscription: Subscription | None = None
-        self._worker = NewestWorker(self._process, "gesture_worker")
+        # Only a transform may be waited for; without one the executor's thread does it all.
+        self._worker = NewestWorker(self._process, "gesture_worker") if gravity_frame else None
         self.create_subscription(String, "landmark_names", self._receive_names, _NAMES_QOS)
         self.create_timer(_UPDATE_PERIOD_S, self._update, clock=STEADY_CLOCK)
         gravity = f"along z of {gravity_frame}" if gravity_frame else "that of a level camera"
@@ -77,27 +80,29 @@ class GestureNode(Node):
 
     def destroy_node(self) -> None:
         """Let the worker finish first."""
-        self._worker.release()
+        if self._worker is not None:
+            self._worker.release()
         super().destroy_node()
 
     # Receive
 
-    def _has_subscribers(self) -> bool:
-        publishers = (self._texts, self._rays, self._markers, self._hri)
-        return any(item and item.get_subscription_count() for item in publishers)
-
     def _update(self) -> None:
         """Subscribe to landmarks while somebody subscribes to what is made of them."""
-        if self._has_subscribers() and self._subscription is None:
+        publishers = (self._texts, self._rays, self._markers, self._hri)
+        self._wanted = {item for item in publishers if item and item.get_subscription_count()}
+        if self._wanted and self._subscription is None:
             self._subscription = self.create_subscription(
                 PointCloud2, "landmarks", self._receive, _LANDMARKS_QOS
             )
-        elif not self._has_subscribers() and self._subscription is not None:
+        elif not self._wanted and self._subscription is not None:
             self.destroy_subscription(self._subscription)
             self._subscription = None
 
     def _receive(self, message: PointCloud2) -> None:
-        self._worker.offer(message)
+        if self._worker is None:
+            self._process(message)
+        else:
+            self._worker.offer(message)
 
     def _receive_names(self, message: String) -> None:
         try:
@@ -108,7 +113,7 @@ class GestureNode(Node):
     # Process
 
     def _process(self, message: PointCloud2) -> None:
-        """Process one message in the worker's thread; none may end it."""
+        """Process one message; none may end the node."""
         try:
             self._publish(message.header, self._known(landmarks_from_msg(message)))
         except ValueError as error:
@@ -136,9 +141,10 @@ class GestureNode(Node):
         up = self._up(header)
         rows = np.flatnonzero(landmarks.state == _TRACKED).tolist()
         figures = {int(landmarks.person_id[row]): figure_of(landmarks, row, up) for row in rows}
+        xyz = landmarks.xyz.astype(np.float64)
         doings = self._behavior.update(figures, stamp_ns)
         people = [
-            Shown(number, doings[number], landmarks.xyz[row].astype(np.float64))
+            Shown(number, doings[number], xyz[row])
             for number, row in zip(figures, rows, strict=True)
         ]
         self._publish_people(header, stamp_ns, people)
@@ -148,14 +154,14 @@ class GestureNode(Node):
             if self._sent.is_due(shown.person_id, shown.doing, stamp_ns):
                 self._texts.publish(gestures_text(header, shown.person_id, shown.doing))
                 self._publish_hri(header, shown)
-            if self._rays.get_subscription_count():
+            if self._rays in self._wanted:
                 for _, wrist_m, along in rays(shown):
                     self._rays.publish(pointing(header, wrist_m, along))
-        if self._markers.get_subscription_count():
+        if self._markers in self._wanted:
             self._markers.publish(gesture_markers(header, people))
 
     def _publish_hri(self, header: Header, shown: Shown) -> None:
-        if self._hri_type and self._hri and self._hri.get_subscription_count():
+        if self._hri_type and self._hri in self._wanted:
             message = hri_gesture(self._hri_type, header, shown)
             if message is not None:
                 self._hri.publish(message)

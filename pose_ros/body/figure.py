@@ -34,8 +34,8 @@ class Arm(NamedTuple):
 
     `forearm` is the unit vector from elbow to wrist: to the right of the camera, up, and forward.
     `direction` is the unit vector from shoulder to wrist in the same axes. `to_head` is the
-    distance of the wrist from the nose as a part of the torso's length, and `along_trunk` the cosine
-    of the angle between the whole arm and the trunk, downward: 1 for an arm that lies against it.
+    distance of the wrist from the nose as a part of the trunk's length, and `along_trunk` the
+    cosine of the angle between arm and trunk, downward: 1 for an arm that lies against it.
     """
 
     rise: float

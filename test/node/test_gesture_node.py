@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from xml.etree import ElementTree
 
+import launch_stub
 import numpy as np
 import pytest
 import running
+import yaml
 from body.figures import HANGING, OUT, UP, body, waving_arm
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from outputs.test_tf import STAND_IN, WITHOUT_TF2
@@ -25,12 +29,14 @@ from visualization_msgs.msg import MarkerArray
 
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.client import LANDMARK_DTYPE
+from pose_ros.outputs.gesture_options import GestureOptions
 from pose_ros.outputs.layout import cloud_fields
 
 FRAME = "camera"
 PERIOD_NS = 50_000_000
 POINTING = ((0.3, 0.1, -1.0), (0.3, 0.1, -1.0))
 TYPES = {"gestures": String, "pointing": PoseStamped, "markers": MarkerArray}
+NODE = ("-m", "pose_ros.gesture_node")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -135,9 +141,9 @@ class Robot:
 
 
 @contextmanager
-def robot(*ros_args: str) -> Iterator[Robot]:
+def robot(*ros_args: str, command: Sequence[str] = NODE) -> Iterator[Robot]:
     """The node, its publisher and its subscriber; at the end it must end cleanly."""
-    with running.process("-m", "pose_ros.gesture_node", "--ros-args", *ros_args) as process:
+    with running.process(*command, "--ros-args", *ros_args) as process:
         process.wait_for_line("waiting for landmarks")
         with local_node(process.domain_id) as node:
             made = Robot(node, process)
@@ -283,3 +289,46 @@ def test_postures_are_told_against_gravity(monkeypatch: pytest.MonkeyPatch) -> N
         publisher = turned.node.create_publisher(TransformStamped, "/tf_static", LATCHED)
         publisher.publish(transform)
         turned.show(body("lying"), turned.doing("standing"), "gravity from TF")
+
+
+def test_the_policy_allows_what_the_running_node_uses_and_no_more(watched: Robot) -> None:
+    """Apart from what only some settings need."""
+    (profile,) = ElementTree.parse(running.ROOT / "config" / "gesture.policy.xml").iter("profile")
+    allowed = {
+        verb: {item.text for part in profile.findall("topics") if verb in part.attrib
+               for item in part}
+        for verb in ("subscribe", "publish")
+    }  # fmt: skip
+    watched.until(lambda: ("gesture", "/") in watched.node.get_node_names_and_namespaces(), "name")
+    used = {
+        "subscribe": watched.node.get_subscriber_names_and_types_by_node("gesture", "/"),
+        "publish": watched.node.get_publisher_names_and_types_by_node("gesture", "/"),
+    }
+    settings = {"/clock", "/tf", "/tf_static", "~/hri_gesture"}
+    for verb, topics in used.items():
+        names = {name for name, _ in topics}
+        found = {
+            name if name in ("/parameter_events", "/rosout") else
+            name.replace("/gesture/", "~/") if name.startswith("/gesture/") else name[1:]
+            for name in names
+        }  # fmt: skip
+        assert found - {"/parameter_events"} <= allowed[verb]
+        assert allowed[verb] - found <= settings
+
+
+def test_parameter_file_has_exactly_the_options_with_their_defaults() -> None:
+    content = yaml.safe_load((running.ROOT / "config" / "gesture.yaml").read_text())
+    assert content == {"/**": {"ros__parameters": dataclasses.asdict(GestureOptions())}}
+
+
+def test_the_launch_file_maps_the_landmarks_of_the_pose_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launch_stub.install(monkeypatch)
+    file = running.ROOT / "launch" / "gesture.launch.py"
+    launched = launch_stub.load(file, pose="eyes", gravity_frame="odom")
+    assert all(len(text) > 10 for text in launched.descriptions.values())
+    assert launched.nodes["gesture_node"].command == [
+        *("--ros-args", "-r", "__node:=gesture", "-p", "gravity_frame:=odom"),
+        *("-r", "landmarks:=eyes/landmarks", "-r", "landmark_names:=eyes/landmark_names"),
+    ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pose_ros.blazepose.option_fields import Options, OptionSpec
+from pose_ros.blazepose.option_fields import Options, OptionSpec, option_specs
+from pose_ros.outputs.gesture_options import GestureOptions
 from pose_ros.parameters import NodeOptions, parameter_specs
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "parameters.md"
@@ -22,6 +24,8 @@ Each parameter can be set in a file (`config/pose.yaml` has them all with their 
 command line, or while the node runs: `ros2 param set /pose NAME VALUE`. Those marked *fixed*
 change only while the node is unconfigured. A change applies between two images, all of it or none
 of it. A rejected one gives the reason. Names and defaults are MediaPipe's where it has them.
+
+All are those of the pose node, but the last table: it has the parameters of the [gesture node](gestures.md).
 """
 
 
@@ -29,24 +33,25 @@ def page() -> str:
     """Return the text of the page: a table for each class of options, the core's first."""
     lines = [*(reversed(base.__mro__) for base in NodeOptions.__bases__), [NodeOptions]]
     classes = dict.fromkeys(item for line in lines for item in line if issubclass(item, Options))
-    tables = [_table(item) for item in classes]
+    specs = parameter_specs()
+    tables = [_table(item, specs) for item in classes]
+    tables.append(_table(GestureOptions, option_specs(GestureOptions)))
     return "\n".join([HEAD, *(table for table in tables if table)])
 
 
-def _table(options: type[Options]) -> str:
+def _table(options: type[Options], specs: Mapping[str, OptionSpec]) -> str:
     """Return the parameters that a class itself declares; empty if there are none."""
-    specs = parameter_specs()
     own = [name for name in options.__annotations__ if name in specs]
     if not own:
         return ""
     words = re.findall("[A-Z][a-z]+", options.__name__.removesuffix("Options"))
-    rows = [_row(name, specs[name]) for name in own]
+    rows = [_row(options, name, specs[name]) for name in own]
     head = ["| parameter | default | allowed | |", "| --- | --- | --- | --- |"]
     return "\n".join([f"## {' '.join(words).capitalize()}", "", *head, *rows, ""])
 
 
-def _row(name: str, spec: OptionSpec) -> str:
-    (field,) = (item for item in dataclasses.fields(NodeOptions) if item.name == name)
+def _row(options: type[Options], name: str, spec: OptionSpec) -> str:
+    (field,) = (item for item in dataclasses.fields(options) if item.name == name)
     fixed = " *fixed*" if spec.fixed else ""
     text = re.sub(r"[|<]", r"\\\g<0>", spec.description)
     return f"| `{name}` | `{_as_yaml(field.default)}` | {_allowed(spec)} | {text}{fixed} |"
