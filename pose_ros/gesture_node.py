@@ -18,6 +18,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
+from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.option_fields import option_specs
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.body.behavior import Behavior, Doing
@@ -33,6 +34,7 @@ from pose_ros.outputs.gesture_messages import (
     rays,
 )
 from pose_ros.outputs.gesture_options import GestureOptions
+from pose_ros.outputs.packages import import_hri
 from pose_ros.outputs.tf_frames import TfListener
 from pose_ros.outputs.topics import QOS
 from pose_ros.outputs.transforms import rotation_matrix
@@ -220,10 +222,9 @@ def figure_of(landmarks: Landmarks, row: int, up: Vector) -> Figure:
 def _hri_gesture_type() -> type[Any] | None:
     """Return the type of hri_msgs, where that package is installed."""
     try:
-        from hri_msgs.msg import Gesture
-    except ImportError:
+        found: type[Any] | None = getattr(import_hri(), "Gesture", None)
+    except OptionError:
         return None
-    found: type[Any] = Gesture
     return found
 
 

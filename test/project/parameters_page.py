@@ -25,7 +25,8 @@ command line, or while the node runs: `ros2 param set /pose NAME VALUE`. Those m
 change only while the node is unconfigured. A change applies between two images, all of it or none
 of it. A rejected one gives the reason. Names and defaults are MediaPipe's where it has them.
 
-All are those of the pose node, but the last table: it has the parameters of the [gesture node](gestures.md).
+All are parameters of the pose node, but those of the last table: they are the
+[gesture node](gestures.md)'s.
 """
 
 

@@ -188,10 +188,11 @@ def test_package_xml_declares_no_more_than_is_used() -> None:
     assert depends("depend", "exec_depend") - keys == set()
 
 
-def test_pip_puts_only_the_node_on_the_path() -> None:
+def test_pip_puts_only_the_nodes_on_the_path() -> None:
     commands = re.findall(r"(\w+) = \{NAME\}\.([\w.]+):(\w+)\"", SETUP)
-    assert commands == [("pose_node", "node", "main")]
-    assert callable(importlib.import_module("pose_ros.node").main)
+    assert commands == [("pose_node", "node", "main"), ("gesture_node", "gesture_node", "main")]
+    for _, module, function in commands:
+        assert callable(getattr(importlib.import_module(f"pose_ros.{module}"), function))
 
 
 def test_every_tool_has_a_program_that_ros2_run_finds() -> None:
