@@ -19,6 +19,7 @@ from pose_ros.blazepose.datatypes import (
     size_of,
 )
 from pose_ros.blazepose.models import MODELS
+from pose_ros.blazepose.options import ModelOptions
 from pose_ros.blazepose.topology import Topology
 from pose_ros.body.ages import Ages
 from pose_ros.geometry.camera import Camera
@@ -36,6 +37,7 @@ from pose_ros.outputs.frame import FRAME_PERIOD_S, Frame, Person
 from pose_ros.parameters import NodeOptions, models_path, tracker_options
 from pose_ros.runtime.clock import stamp_to_ns
 from pose_ros.runtime.diagnostics import Diagnostics
+from pose_ros.runtime.memory import release_freed_memory
 
 FindBoxes: TypeAlias = Callable[[Header, ImageSize, InputOptions, float], "Float64Array | None"]
 
@@ -107,6 +109,8 @@ class FrameProcessor:
         if options.model != self._options.model:
             self._mask_problem = None
         old = self._options
+        if options.part(ModelOptions) != old.part(ModelOptions):
+            release_freed_memory()
         if (old.camera_height_m, old.floor_frame) != (
             options.camera_height_m,
             options.floor_frame,

@@ -1,4 +1,4 @@
-"""How much freed memory the process keeps, so that the next image needs no new pages."""
+"""How much freed memory the process keeps: images' for the next one, but no old model's."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGEST_BYTES)
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def release_freed_memory() -> None:
+    """Give the system all memory that is free, as after a change of the model.
+
+    Does nothing where the C library has no malloc_trim.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -31,3 +31,27 @@ print(faults() - before)
 def test_further_images_cost_no_page_faults() -> None:
     done = subprocess.run([sys.executable, "-c", IMAGES], capture_output=True, check=True)
     assert int(done.stdout) < 1500  # the pages of one image, of 60
+
+
+RELEASED = """
+from pathlib import Path
+from pose_ros.runtime.memory import keep_freed_memory, release_freed_memory
+
+def resident_mb():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+keep_freed_memory()
+kept = [bytearray(20 * 2**20) for _ in range(5)]
+last = bytearray(1000)
+full_mb = resident_mb()
+del kept
+release_freed_memory()
+print(full_mb - resident_mb())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has malloc_trim")
+def test_what_is_free_is_given_back_when_asked_for() -> None:
+    done = subprocess.run([sys.executable, "-c", RELEASED], capture_output=True, check=True)
+    assert float(done.stdout) > 90  # of 100
