@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-FOLLOW = ("none", "nearest", "center", "largest")
+FOLLOW = ("none", "nearest", "center", "largest", "gesture")
 """What a target is chosen by."""
 
 
@@ -28,6 +28,7 @@ _COSTS: dict[str, Callable[[Candidate], float]] = {
     "nearest": lambda candidate: candidate.distance_m,
     "center": lambda candidate: candidate.off_center,
     "largest": lambda candidate: -candidate.size_px,
+    "gesture": lambda candidate: candidate.distance_m,  # of those who ask for it
 }
 
 

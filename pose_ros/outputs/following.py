@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from pose_ros.blazepose.datatypes import Float64Array, size_of
+from pose_ros.body.signals import Signals
 from pose_ros.body.target import Candidate, TargetChoice, off_center
 from pose_ros.body.velocity import Motion
 from pose_ros.outputs.frame import Frame, Person, Target
@@ -25,6 +26,7 @@ class Following:
     def __init__(self) -> None:
         self._requests: deque[str] = deque()
         self._choice = TargetChoice()
+        self._signals: Signals | None = None
         self._facing: Float64Array | None = None
         self._time_ns = 0
         self._lost = _Lost()
@@ -66,15 +68,35 @@ class Following:
             before = TargetChoice(is_released=before.is_released)
         self._time_ns = time_ns
         present = [pose.person_id for pose in frame.poses]
+        before = self._asked(frame, before)
         is_kept = before.person_id in present and not self._requests
+        is_asked_for = "next" in self._requests
         candidates = [] if is_kept else _candidates(frame)
         while self._requests:
             request = self._requests.popleft()
             before = before.next(candidates, time_ns) if request == "next" else before.released()
+        if self._signals is not None and not is_asked_for:
+            candidates = [one for one in candidates if self._signals.is_calling(one.person_id)]
         follow = frame.options.follow
         self._choice = before.updated(present, candidates, follow, hold_ns, time_ns)
         if self._choice.person_id != before.person_id:
             self._facing = None
+
+    def _asked(self, frame: Frame, before: TargetChoice) -> TargetChoice:
+        """Return the choice after the gestures of people, if they count.
+
+        The target may end it. A wave counts after ~/release_target too: somebody asks for it.
+        """
+        if frame.options.follow != "gesture":
+            self._signals = None
+            return before
+        if self._signals is None:  # whoever was chosen otherwise has not asked for it
+            self._signals, before = Signals(), TargetChoice()
+        self._signals.update((person.pose for person in frame.people), frame.poses.time_ns)
+        if before.person_id is not None and self._signals.is_sending_away(before.person_id):
+            return TargetChoice()
+        is_called = any(map(self._signals.is_calling, [p.pose.person_id for p in frame.people]))
+        return replace(before, is_released=before.is_released and not is_called)
 
     def facts(self, follow: str) -> Mapping[str, str]:
         """Return who was the target in the last frame; if nobody was, since when and why."""
@@ -116,6 +138,8 @@ def _reason(frame: Frame, choice: TargetChoice) -> str:
     """Return why a frame has no target."""
     if choice.is_released:
         return "released by ~/release_target"
+    if choice.person_id is None and frame.people and frame.options.follow == "gesture":
+        return "nobody waves"
     if choice.person_id is None:
         return "the position of nobody is known" if frame.people else "nobody is tracked"
     if choice.person_id in (pose.person_id for pose in frame.poses):

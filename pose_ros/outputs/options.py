@@ -65,8 +65,9 @@ class OutputOptions(Options):
     follow: str = option(
         "none",
         "Who of the tracked people becomes the target: nobody (none), the nearest one, the one "
-        "next to the center of the image (center) or the largest one. The target stays the same "
-        "until lost for hold_time_s.",
+        "next to the center of the image (center), the largest one, or who waves (gesture). The "
+        "target stays the same until lost for hold_time_s; with gesture, until they raise both "
+        "arms, too.",
         choices=FOLLOW,
     )
     target_tf_frame: str = option(

@@ -33,7 +33,8 @@ def after(
 
 
 @pytest.mark.parametrize(
-    ("follow", "expected"), [("none", None), ("nearest", 3), ("center", 5), ("largest", 7)]
+    ("follow", "expected"),
+    [("none", None), ("nearest", 3), ("center", 5), ("largest", 7), ("gesture", 3)],
 )
 def test_the_best_one_is_chosen(follow: str, expected: int | None) -> None:
     assert after(TargetChoice(), *EVERYBODY, follow=follow).person_id == expected

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from body.figures import HANGING, UP, waving_arm
+from body.figures import body as standing
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
@@ -45,6 +47,52 @@ class Scene:
     @property
     def fact(self) -> str:
         return self.following.facts("nearest")["target"]
+
+
+class Signers(Scene):
+    """People who stand, two to four meters away, and make gestures with their arms."""
+
+    def __init__(self) -> None:
+        super().__init__(follow="gesture")
+
+    def sign(self, seconds: float, **arms: str) -> Frame:
+        """Show people 2 and 3; `arms` says what each does: waves, or raises both."""
+        for number in range(round(seconds / STEP_M)):
+            persons = (self._person(n, arms.get(f"p{n}", ""), number * STEP_M) for n in (2, 3))
+            frame = self._motions.apply(shown(self._number, *persons, **self._fields))
+            frame = self.following.apply(frame, self._motions.find, HOLD_S)
+            self._number += 1
+        return frame
+
+    @staticmethod
+    def _person(number: int, what: str, time_s: float) -> Person:
+        left = {"waves": waving_arm(time_s), "sends away": (UP, UP)}.get(what, HANGING)
+        right = (UP, UP) if what == "sends away" else HANGING
+        world_m = standing("standing", left, right)
+        return Person(body(number, world_landmarks_m=world_m), at((0, 0, number)))
+
+
+def test_who_waves_is_followed_until_both_arms_are_raised() -> None:
+    scene = Signers()
+    assert scene.sign(2).target_id is None
+    assert "nobody waves" in scene.fact
+    assert scene.sign(1.5, p3="waves").target_id == 3
+    assert scene.sign(3, p2="waves").target_id == 3  # who is followed already stays it
+    assert scene.sign(1).target_id == 3
+    assert scene.sign(1, p2="sends away").target_id == 3
+    assert scene.sign(1, p3="sends away").target_id is None
+    assert scene.sign(2).target_id is None
+    assert scene.sign(1.5, p2="waves").target_id == 2
+
+
+def test_services_work_beside_gestures() -> None:
+    scene = Signers()
+    scene.sign(1)
+    scene.following.request_next()
+    assert scene.sign(1).target_id == 2
+    scene.following.request_release()
+    assert scene.sign(1).target_id is None
+    assert scene.sign(1.5, p3="waves").target_id == 3
 
 
 def quaternion_axes(found: Any) -> Float64Array:

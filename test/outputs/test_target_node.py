@@ -128,6 +128,17 @@ def test_without_follow_there_is_no_target(pair: Client) -> None:
     assert target(pair)
 
 
+def test_with_gestures_nobody_is_followed_who_does_not_ask_for_it(pair: Client) -> None:
+    assert pair.set(follow="gesture").successful
+    try:
+        pair.until(lambda: not show(pair).is_target.any(), "nobody to be followed")
+        pair.status(lambda status: "nobody waves" in fact(status), "the reason")
+        assert pair.call("next_target", Trigger.Request()).success
+        assert target(pair)
+    finally:
+        assert pair.set(follow="nearest").successful
+
+
 def running_with_none(pair: Client) -> None:
     show(pair)
     assert not show(pair).is_target.any()
