@@ -24,6 +24,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml setup.py $(wildcard pose_ros/native/*.[ch])
 	$(PYTHON) -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info < (3, 15)' || \
 	    { echo "needs Python 3.10 to 3.14 with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@echo "making $(VENV): about 1 GB of packages, one to four minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --group all

@@ -17,6 +17,8 @@ from std_msgs.msg import String
 from pose_ros.blazepose.errors import PoseError
 from pose_ros.client import Landmarks, landmarks_from_msg, names_from_msg
 from pose_ros.runtime import run
+from pose_ros.runtime.clock import STEADY_CLOCK
+from pose_ros.runtime.endpoints import type_name
 from pose_ros.tools.command import run_command
 
 _NAME = "echo_landmarks"
@@ -37,6 +39,8 @@ _COLUMNS = (
 )
 _POSITION = (_Column("x_m", "x", 3), _Column("y_m", "y", 3), _Column("z_m", "z", 3))
 _MAX_WAITED = 10
+_SILENCE_S = 5.0
+_TYPE = type_name(PointCloud2)
 
 
 class LandmarkEcho(Node):
@@ -56,12 +60,29 @@ class LandmarkEcho(Node):
         self.create_subscription(
             String, f"{namespace}{slash}landmark_names", self._on_names, latched
         )
-        self.create_subscription(PointCloud2, topic, self._on_landmarks, newest)
+        self._landmarks = self.create_subscription(PointCloud2, topic, self._on_landmarks, newest)
+        self._silence = self.create_timer(_SILENCE_S, self._report_silence, clock=STEADY_CLOCK)
+
+    def _report_silence(self) -> None:
+        """Tell once why there may be nothing to show."""
+        self._silence.cancel()
+        topic = self._landmarks.topic_name
+        if self.count_publishers(topic):
+            self.get_logger().warning(f"no message on {topic} yet; /diagnostics may have why")
+            return
+        found = sorted(
+            name
+            for name, types in self.get_topic_names_and_types()
+            if name != topic and name.endswith("/landmarks") and _TYPE in types
+        )
+        others = f"; there is {', '.join(found)}" if found else ""
+        self.get_logger().warning(f"nobody publishes {topic}{others}")
 
     def _on_names(self, message: String) -> None:
         self._names = names_from_msg(message).names
 
     def _on_landmarks(self, message: PointCloud2) -> None:
+        self._silence.cancel()
         if not self._names and self._waited < _MAX_WAITED:
             self._waited += 1
             return

@@ -19,27 +19,24 @@ import rclpy
 import running
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.serialization import serialize_message
 from sensor_msgs.msg import PointCloud2
 
 from pose_ros.client import landmarks_from_msg
 from pose_ros.runtime.clock import stamp_to_ns
 
-rosbags_rosbag2 = pytest.importorskip("rosbags.rosbag2")
-rosbags_typesys = pytest.importorskip("rosbags.typesys")
+rosbags_highlevel = pytest.importorskip("rosbags.highlevel")
 
 PAGE = (running.ROOT / "docs" / "tutorials.md").read_text(encoding="utf-8")
 TOPIC = "/camera/image_raw"
 START_S = 3 * running.TIMEOUT_S
 """For several processes that start at once."""
 CAMERAS = ("front", "rear", "left")
-STAMPS_NS = [running.FIRST_NS + number * 100_000_000 for number in range(20)]
 
 
-def block(section: str, language: str) -> str:
-    """The first block of a language in a section of the page."""
+def blocks(section: str, language: str) -> list[str]:
+    """The blocks of a language in a section of the page."""
     text = PAGE.partition(f"## {section}\n")[2].partition("\n## ")[0]
-    return str(re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[0])
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @contextmanager
@@ -69,26 +66,17 @@ def spin_until_all(received: dict[str, list[Any]], count: int, spin: Any) -> Non
         spin()
 
 
-def write_bag(path: Path) -> None:
-    """Write images of a person, 0.1 s apart, to a bag."""
-    store = rosbags_typesys.get_typestore(rosbags_typesys.Stores.ROS2_JAZZY)
-    plugin = rosbags_rosbag2.StoragePlugin.MCAP
-    with rosbags_rosbag2.Writer(path, version=9, storage_plugin=plugin) as writer:
-        connection = writer.add_connection(TOPIC, "sensor_msgs/msg/Image", typestore=store)
-        for stamp_ns, rgb in zip(STAMPS_NS, running.person(len(STAMPS_NS)), strict=True):
-            message = running.image(rgb, stamp_ns)
-            writer.write(connection, stamp_ns, serialize_message(message))
-
-
 def test_a_replayed_bag_gives_landmarks_at_the_stamps_of_its_images(tmp_path: Path) -> None:
-    write_bag(tmp_path / "bag")
-    player = tmp_path / "player.py"
-    player.write_text(block("Replaying a bag", "python"), encoding="utf-8")
+    bag, player = tmp_path / "bag", tmp_path / "player.py"
+    program, writer = blocks("Replaying a bag", "python")
+    player.write_text(program, encoding="utf-8")
+    (tmp_path / "bag.py").write_text(writer, encoding="utf-8")
+    subprocess.run([sys.executable, tmp_path / "bag.py", bag], cwd=running.ROOT, check=True)
     with (
         running.node("-r", f"image:={TOPIC}") as node,
         heard(node.domain_id, ["/pose/landmarks"]) as (received, spin),
     ):
-        command = [sys.executable, str(player), str(tmp_path / "bag")]
+        command = [sys.executable, str(player), str(bag)]
         environment = {**os.environ, "ROS_DOMAIN_ID": str(node.domain_id)}
         deadline_s = time.monotonic() + START_S
         while not received["/pose/landmarks"]:  # the node may not know its subscriber yet
@@ -99,12 +87,19 @@ def test_a_replayed_bag_gives_landmarks_at_the_stamps_of_its_images(tmp_path: Pa
     clouds = received["/pose/landmarks"]
     assert {landmarks_from_msg(cloud).points.shape[0] for cloud in clouds} == {1}
     # whoever subscribes late does not get the first ones
-    assert {stamp_to_ns(cloud.header.stamp) for cloud in clouds} <= set(STAMPS_NS)
+    assert {stamp_to_ns(cloud.header.stamp) for cloud in clouds} <= set(stamps_of(bag))
+
+
+def stamps_of(bag: Path) -> list[int]:
+    """The times of the messages of a bag, which are the stamps of its images."""
+    with rosbags_highlevel.AnyReader([bag]) as reader:
+        return [time_ns for _, time_ns, _ in reader.messages()]
 
 
 def test_three_cameras_give_three_landmark_topics() -> None:
     words = f"{shlex.quote(sys.executable)} -m"
-    script = block("Three cameras", "sh").replace(".venv/bin/python -m", words) + "wait\n"
+    (script,) = blocks("Three cameras", "sh")
+    script = script.replace(".venv/bin/python -m", words) + "wait\n"
     topics = [f"/{camera}/pose/landmarks" for camera in CAMERAS]
     with running.domain() as number, heard(number, topics) as (received, spin):
         shell = subprocess.Popen(

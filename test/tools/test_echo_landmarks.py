@@ -83,3 +83,23 @@ def test_running_node_is_shown(arguments: list[str], pose: running.Client, tmp_p
         assert ("--once" not in arguments) or len(echo.lines("right_hip")) == 1
     finally:
         echo.kill()
+
+
+def test_a_wrong_topic_is_reported_with_those_that_there_are(
+    pose: running.Client, tmp_path: Path
+) -> None:
+    arguments = ("-m", MODULE, "/pos/landmarks")
+    echo = running.Process(pose.process.domain_id, tmp_path, *arguments)
+    try:
+        line = echo.wait_for_line("nobody publishes /pos/landmarks")
+        assert "/pose/landmarks" in line.partition(";")[2]
+    finally:
+        echo.kill()
+
+
+def test_a_topic_without_messages_is_reported(pose: running.Client, tmp_path: Path) -> None:
+    echo = running.Process(pose.process.domain_id, tmp_path, "-m", MODULE, "/pose/landmarks")
+    try:
+        echo.wait_for_line("no message on /pose/landmarks yet")
+    finally:
+        echo.kill()
