@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -227,12 +228,12 @@ def _check_layout(msg: PointCloud2, length: int, dtype: np.dtype[np.void], kind:
     if msg.is_bigendian:
         raise ValueError(f"{kind} is big-endian; allowed is little-endian")
     found = {(item.name, item.offset, item.datatype, item.count) for item in msg.fields}
-    for field in cloud_fields(dtype):
-        if (field.name, field.offset, field.datatype, field.count) not in found:
+    for name, offset, *rest in _layout_of(dtype):
+        if (name, offset, *rest) not in found:
             names = ", ".join(f"{other.name} at {other.offset}" for other in msg.fields)
             raise ValueError(
-                f"{kind} has no {dtype[field.name]} field {field.name!r} at "
-                f"offset {field.offset}; it has {names or 'no fields'}"
+                f"{kind} has no {dtype[name]} field {name!r} at "
+                f"offset {offset}; it has {names or 'no fields'}"
             )
     size = dtype.itemsize
     if msg.point_step < size or msg.row_step < msg.width * msg.point_step:
@@ -244,3 +245,9 @@ def _check_layout(msg: PointCloud2, length: int, dtype: np.dtype[np.void], kind:
         raise ValueError(
             f"{kind} of {msg.height} rows of {msg.row_step} bytes has only {length} bytes of data"
         )
+
+
+@cache
+def _layout_of(dtype: np.dtype[np.void]) -> tuple[tuple[str, int, int, int], ...]:
+    fields = cloud_fields(dtype)
+    return tuple((item.name, item.offset, item.datatype, item.count) for item in fields)
