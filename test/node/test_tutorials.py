@@ -115,3 +115,14 @@ def test_three_cameras_give_three_landmark_topics() -> None:
             shell.wait()
     for camera, topic in zip(CAMERAS, topics, strict=True):
         assert received[topic][0].header.frame_id == camera
+
+
+def test_diagnostics_are_printed(tmp_path: Path) -> None:
+    (program,) = blocks("Diagnostics", "python")
+    with running.node() as node:
+        printer = running.Process(node.domain_id, tmp_path, "-u", "-c", program)
+        try:
+            printer.wait_for_line("idle: nobody subscribed")
+            printer.wait_for_line("    model: ")
+        finally:
+            printer.kill()
