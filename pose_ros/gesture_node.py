@@ -22,7 +22,8 @@ from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.option_fields import option_specs
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.body.behavior import Behavior, Doing
-from pose_ros.body.figure import LEVEL_CAMERA_UP, Figure, Vector
+from pose_ros.body.figure import LEVEL_CAMERA_UP, Figure
+from pose_ros.body.vectors import Vector
 from pose_ros.client import Landmarks, landmarks_from_msg, names_from_msg
 from pose_ros.command_line import command_line
 from pose_ros.outputs.gesture_messages import (

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pose_ros.blazepose.topology import ANKLES, FULL_BODY, HIPS, KNEES, SHOULDERS
-
-Vector = Sequence[float]
+from pose_ros.body.vectors import Vector, dot
 
 LEVEL_CAMERA_UP: Vector = (0.0, -1.0, 0.0)
 """The direction away from the ground, in the optical frame of a camera that is level."""
@@ -86,7 +85,7 @@ class Figure:
     def tilt_deg(self) -> float:
         """The angle of the spine, from the hips to the shoulders, with the vertical."""
         spine = _minus(self._middle(SHOULDERS), self._middle(HIPS))
-        return math.degrees(math.acos(_clipped(_dot(spine, self._up) / _length(spine))))
+        return math.degrees(math.acos(_clipped(dot(spine, self._up) / _length(spine))))
 
     def arm(self, side: str) -> Arm | None:
         """Return an arm; None if shoulder, elbow or wrist is not visible."""
@@ -101,12 +100,12 @@ class Figure:
         length = _length(upper) + _length(forearm)
         trunk = _minus(self._middle(HIPS), self._middle(SHOULDERS))
         return Arm(
-            _dot(whole, self._up) / length,
+            dot(whole, self._up) / length,
             _bend_deg(upper, forearm),
             self._in_view(forearm),
             self._in_view(whole),
             math.dist(wrist, self._points[0]) / _length(trunk),
-            _dot(whole, trunk) / (_length(whole) * _length(trunk)),
+            dot(whole, trunk) / (_length(whole) * _length(trunk)),
         )
 
     def leg(self, side: str) -> Leg | None:
@@ -117,10 +116,10 @@ class Figure:
             return None
         thigh = _minus(self._points[hip], self._points[knee])
         if not self._sees((ankle,)):
-            return Leg(_dot(thigh, self._up) / _length(thigh), math.nan)
+            return Leg(dot(thigh, self._up) / _length(thigh), math.nan)
         shin = _minus(self._points[knee], self._points[ankle])
         length = _length(thigh) + _length(shin)
-        return Leg(_dot(_plus(thigh, shin), self._up) / length, _bend_deg(thigh, shin))
+        return Leg(dot(_plus(thigh, shin), self._up) / length, _bend_deg(thigh, shin))
 
     @property
     def lean(self) -> float | None:
@@ -140,8 +139,8 @@ class Figure:
         )
         mass = [sum(part * center[axis] for part, center in centers) for axis in range(3)]
         away = _minus(mass, feet)
-        height = _dot(away, self._up)
-        aside = math.sqrt(max(_dot(away, away) - height * height, 0.0))
+        height = dot(away, self._up)
+        aside = math.sqrt(max(dot(away, away) - height * height, 0.0))
         return aside / (_length(_minus(hips, knees)) + _length(_minus(knees, ankles)))
 
     def _sees(self, joints: Sequence[int]) -> bool:
@@ -158,7 +157,7 @@ class Figure:
     def _in_view(self, vector: Vector) -> Vector:
         """Return a vector's unit vector: to the right of the camera, up, and the rest."""
         length = _length(vector)
-        right, up = _dot(vector, self._right) / length, _dot(vector, self._up) / length
+        right, up = dot(vector, self._right) / length, dot(vector, self._up) / length
         return right, up, math.sqrt(max(1 - right * right - up * up, 0.0))
 
 
@@ -172,7 +171,7 @@ def _perpendicular_to(up: Vector) -> Vector:
 
 def _bend_deg(one: Vector, other: Vector) -> float:
     """Return the angle between two bones that follow each other; 180 if they are straight."""
-    cosine = _dot(one, other) / (_length(one) * _length(other))
+    cosine = dot(one, other) / (_length(one) * _length(other))
     return 180 - math.degrees(math.acos(_clipped(cosine)))
 
 
@@ -195,7 +194,3 @@ def _minus(one: Vector, other: Vector) -> Vector:
 
 def _plus(one: Vector, other: Vector) -> Vector:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
-
-
-def _dot(one: Vector, other: Vector) -> float:
-    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]

@@ -8,7 +8,8 @@ import numpy as np
 
 from pose_ros.blazepose.datatypes import Pose
 from pose_ros.body.behavior import Behavior, Doing
-from pose_ros.body.figure import LEVEL_CAMERA_UP, Figure, Vector
+from pose_ros.body.figure import LEVEL_CAMERA_UP, Figure
+from pose_ros.body.vectors import Vector
 
 _WAVES = {"waving_left", "waving_right"}
 _BOTH_RAISED = {"raising_left_arm", "raising_right_arm"}

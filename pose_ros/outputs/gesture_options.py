@@ -13,7 +13,7 @@ class GestureOptions(Options):
 
     gravity_frame: str = option(
         "",
-        "Frame of TF whose z axis points up, such as base_link or odom: postures are told against "
+        "Frame of TF whose z axis points up, such as base_link or odom: postures are judged by "
         "it. Empty means that the camera is level.",
         fixed=True,
     )

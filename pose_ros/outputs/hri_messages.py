@@ -94,7 +94,6 @@ def body_transforms(frame: Frame, person: Person) -> list[TransformStamped]:
         person.pose.visibility,
         frame.topology,
         frame.options.min_visibility,
-        with_landmarks=False,
     )
 
 

@@ -15,7 +15,7 @@ from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.packages import import_tf2
 from pose_ros.outputs.sink import Demand
 from pose_ros.outputs.target_messages import target_transform
-from pose_ros.outputs.transforms import bone_transforms, person_transforms
+from pose_ros.outputs.transforms import person_transforms
 
 
 class TfSink:
@@ -96,13 +96,13 @@ def _of_people(
 
 def _of_person(frame: Frame, person: Person) -> list[TransformStamped]:
     options = frame.options
-    known = (
+    return person_transforms(
         frame.header,
         f"{options.tf_prefix}person_{person.pose.person_id}",
         person.landmarks_m,
         person.pose.visibility,
         frame.topology,
         options.min_visibility,
+        options.tf_landmarks,
+        options.tf_bones,
     )
-    bones = bone_transforms(*known) if options.tf_bones else []
-    return person_transforms(*known, options.tf_landmarks) + bones

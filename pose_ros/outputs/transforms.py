@@ -22,9 +22,10 @@ def person_transforms(
     visibility: npt.ArrayLike,
     topology: Topology,
     min_visibility: float,
-    with_landmarks: bool,
+    with_landmarks: bool = False,
+    with_bones: bool = False,
 ) -> list[TransformStamped]:
-    """Return the frame `name` of a person and, if asked for, `<name>/<landmark>` of each landmark.
+    """Return the frame `name` of a person and, if asked for, those of landmarks and bones.
 
     `landmarks_m` (N, 3) are in `header.frame_id`, which is the parent of all frames. A landmark
     is known if it is finite and its `visibility` (N,) is not below `min_visibility`.
@@ -34,54 +35,37 @@ def person_transforms(
     the middle of the shoulders. Where the hips are unknown it lies between the shoulders, and the
     middle of the ears, which stand above the shoulders of somebody upright, is the spine's end.
     Without these landmarks, or with the shoulders along the spine, there is no such frame.
-    Landmarks have no orientation of their own: their frames have that of the parent.
+
+    A landmark's frame is `<name>/<landmark>`. Landmarks have no orientation of their own: it is
+    that of the parent. A bone's is `<name>/<bone>`, with axes as in `bone_axes`. Its origin is
+    where the bone starts; both ends must be known, and the person's frame as well.
     """
-    points_m = _known_m(landmarks_m, visibility, min_visibility)
+    points_m = np.array(landmarks_m, np.float64)
+    is_known = np.isfinite(points_m).all(axis=1) & (np.asarray(visibility) >= min_visibility)
+    points_m[~is_known] = np.nan
     body = _body_frame(points_m, topology)
     frames = [] if body is None else [frame_transform(header, name, *body)]
     if with_landmarks:
         frames += [
             frame_transform(header, f"{name}/{landmark}", point_m, np.eye(3))
-            for landmark, point_m in zip(topology.names, points_m, strict=True)
-            if not np.isnan(point_m[0])
+            for landmark, point_m, known in zip(topology.names, points_m, is_known, strict=True)
+            if known
         ]
+    if with_bones and body is not None:
+        frames += _bone_transforms(header, name, points_m, body[1])
     return frames
 
 
-def bone_transforms(
-    header: Header,
-    name: str,
-    landmarks_m: npt.ArrayLike,
-    visibility: npt.ArrayLike,
-    topology: Topology,
-    min_visibility: float,
+def _bone_transforms(
+    header: Header, name: str, points_m: Float64Array, axes_of_body: Float64Array
 ) -> list[TransformStamped]:
-    """Return the frames `<name>/<bone>` of a person whose body has a frame, as `bone_axes` says.
-
-    Arguments and parent are those of `person_transforms`. The origin is where the bone starts; the
-    landmarks of both of its ends must be known.
-    """
-    points_m = _known_m(landmarks_m, visibility, min_visibility)
-    body = _body_frame(points_m, topology)
-    if body is None:
-        return []
     ends_m = bone_ends(points_m)
-    found = zip(BONES, ends_m[:, 0], bone_axes(ends_m, body[1]), strict=True)
+    found = zip(BONES, ends_m[:, 0], bone_axes(ends_m, axes_of_body), strict=True)
     return [
         frame_transform(header, f"{name}/{bone.name}", start_m, axes)
         for bone, start_m, axes in found
         if np.isfinite(axes).all()
     ]
-
-
-def _known_m(
-    landmarks_m: npt.ArrayLike, visibility: npt.ArrayLike, min_visibility: float
-) -> Float64Array:
-    """Return landmarks (N, 3) with NaN for those that are not visible, or not finite."""
-    points_m = np.array(landmarks_m, np.float64)
-    is_known = np.isfinite(points_m).all(axis=1) & (np.asarray(visibility) >= min_visibility)
-    points_m[~is_known] = np.nan
-    return points_m
 
 
 def transform_points(points_m: npt.ArrayLike, transform: TransformStamped) -> Float64Array:

@@ -66,7 +66,7 @@ class Cost(Case):
     """What tracking costs per image (wall time), and the process's largest resident memory.
 
     `tracked` is the mean number of people tracked. While it is less than `people`, the detector
-    runs, too, and `mean_ms` tells little.
+    runs, too, and `mean_ms` means little.
     """
 
     images: int

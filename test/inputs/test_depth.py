@@ -26,7 +26,7 @@ from pose_ros.inputs.options import InputOptions
 SIZE = ImageSize(4, 3)
 SLOP_S = 0.05
 LONG_S = 60.0
-"""A wait that is told from none on any machine."""
+"""A wait that differs from none on any machine."""
 MS = 1_000_000
 DEPTHS_MM = np.arange(12, dtype=np.uint16).reshape(3, 4) * 100
 

@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
 from pose_ros.body.bones import BONES, bone_ends, bone_lengths_m
-from pose_ros.outputs.transforms import bone_transforms, person_transforms, transform_points
+from pose_ros.outputs.transforms import person_transforms, transform_points
 
 Array = npt.NDArray[np.float64]
 
@@ -273,7 +273,8 @@ def bones(
     visibility = np.ones(len(points_m)) if visibility is None else visibility
     topology = FULL_BODY if len(points_m) == len(FULL_BODY) else UPPER_BODY
     name = "front/person_7"
-    made = bone_transforms(HEADER, name, points_m, visibility, topology, min_visibility)
+    known = (HEADER, name, points_m, visibility, topology, min_visibility)
+    made = person_transforms(*known, with_bones=True)[1:]  # the first one is the person's
     assert all(transform.header == HEADER for transform in made)
     assert all(transform.child_frame_id.startswith(f"{name}/") for transform in made)
     found = {transform.child_frame_id.removeprefix(f"{name}/"): transform for transform in made}
