@@ -50,6 +50,7 @@ def measure_core(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         threads=options.threads,
         providers=tuple(options.providers),
         mediapipe=options.mediapipe,
+        before=options.before,
     )
     benchmark = CoreBenchmark(settings, folder)
     if not options.mediapipe:
@@ -117,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     core.add_argument("--providers", nargs="+", default=["CPUExecutionProvider"], metavar="NAME")
     core.add_argument(
         "--mediapipe", type=Path, metavar="PYTHON", help="Python that has mediapipe 0.10.21"
+    )
+    core.add_argument(
+        "--before", type=Path, metavar="TREE", help="another source tree, to take turns with too"
     )
     node = commands.add_parser("node", help="the node, from the camera to the landmarks")
     node.set_defaults(measure=measure_node)

@@ -24,7 +24,7 @@ from pose_ros.runtime.package_paths import share_path
 from pose_ros.tools.frame import FrameSource
 
 FRAME_NS = 33_333_333
-_OURS, _THEIRS = "pose_ros", "mediapipe"
+_OURS, _THEIRS, _BEFORE = "pose_ros", "mediapipe", "before"
 
 
 class BenchmarkError(Exception):
@@ -33,7 +33,10 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class CoreSettings:
-    """What is measured, on which frames; `mediapipe` is the Python that has it, or None."""
+    """What is measured, on which frames.
+
+    `mediapipe` is the Python that has it, `before` another source tree of this project; or None.
+    """
 
     frames: FrameSource
     size: ImageSize
@@ -43,6 +46,7 @@ class CoreSettings:
     threads: int
     providers: tuple[str, ...]
     mediapipe: Path | None
+    before: Path | None
 
 
 class SharedFrame:
@@ -157,10 +161,9 @@ class CoreBenchmark:
             "threads": self._settings.threads,
             "providers": self._settings.providers,
             "models_dir": str(share_path("models")),
+            "before": str(self._settings.before),
         }
-        pythons = {_OURS: Path(sys.executable)}
-        if with_mediapipe and self._settings.mediapipe:
-            pythons[_THEIRS] = self._settings.mediapipe
+        pythons = self._pythons(with_mediapipe)
         with ExitStack() as stack:
             tracks: dict[str, _Track] = {}
             for number, image in enumerate(islice(self._images(count), count)):
@@ -172,6 +175,14 @@ class CoreBenchmark:
                         tracks[engine] = _Track(stack.enter_context(runner))
                     _advance(engine, tracks[engine], (number + 1) * FRAME_NS)
         return tracks
+
+    def _pythons(self, with_mediapipe: bool) -> dict[str, Path]:
+        pythons = {_OURS: Path(sys.executable)}
+        if with_mediapipe and self._settings.mediapipe:
+            pythons[_THEIRS] = self._settings.mediapipe
+        if self._settings.before:
+            pythons[_BEFORE] = Path(sys.executable)
+        return pythons
 
     def _images(self, count: int) -> Iterator[ImageArray]:
         """Yield the video's frames, from the start again after the end."""
@@ -210,11 +221,12 @@ def _figures(
             "peak_mb": track.costs[-1]["peak_mb"],
         }
     figures["stage_cpu_ms"] = _stages(costs[_OURS], detected[_OURS].costs[warm_up:])
-    if _THEIRS in tracked:
-        figures["ratio"] = {
-            name: _median_ratio(costs[_THEIRS], costs[_OURS], f"{name}_ms")
-            for name in ("cpu", "wall")
-        }
+    for ratio, engine in ("ratio", _THEIRS), ("ratio_before", _BEFORE):
+        if engine in tracked:
+            figures[ratio] = {
+                name: _median_ratio(costs[engine], costs[_OURS], f"{name}_ms")
+                for name in ("cpu", "wall")
+            }
     return figures
 
 

@@ -91,6 +91,24 @@ def pose_ros_engine(settings: dict[str, Any], stopwatch: Stopwatch) -> Track:
     return lambda image, timestamp_ns: bool(tracker.track(image, timestamp_ns))
 
 
+def before_engine(settings: dict[str, Any], _stopwatch: Stopwatch) -> Track:
+    """Return the tracker of another source tree of this project."""
+    sys.path.insert(0, settings["before"])
+    import cv2
+
+    from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
+
+    cv2.setNumThreads(1)
+    options = PoseTrackerOptions(
+        model=settings["model"],
+        static_image_mode=settings["static"],
+        intra_op_threads=settings["threads"],
+        providers=tuple(settings["providers"]),
+    )
+    tracker = PoseTracker(options, Path(settings["before"]) / "models")
+    return lambda image, timestamp_ns: bool(tracker.track(image, timestamp_ns))
+
+
 def mediapipe_engine(settings: dict[str, Any], _stopwatch: Stopwatch) -> Track:
     """Return MediaPipe's own solution; it steps by 33.333 ms whatever the time stamp is."""
     import mediapipe  # type: ignore[import-not-found, unused-ignore]
@@ -102,7 +120,7 @@ def mediapipe_engine(settings: dict[str, Any], _stopwatch: Stopwatch) -> Track:
     return lambda image, _timestamp_ns: pose.process(image).pose_landmarks is not None
 
 
-ENGINES = {"pose_ros": pose_ros_engine, "mediapipe": mediapipe_engine}
+ENGINES = {"pose_ros": pose_ros_engine, "mediapipe": mediapipe_engine, "before": before_engine}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import running
 
+from benchmark import roofline
 from benchmark.__main__ import main
 from benchmark.runner import DETECTOR, MEDIAPIPE_MODELS, STAGES, Stopwatch
 from pose_ros.blazepose.models import MODELS
@@ -88,6 +90,28 @@ def test_core_with_mediapipe_gives_ratios(tmp_path: Path) -> None:
         assert costs["ratio"].keys() == {"cpu", "wall"}
         assert all(ratio > 0 for ratio in costs["ratio"].values())
         assert_engine(costs["mediapipe"])
+
+
+def test_core_gives_ratios_to_another_tree(tmp_path: Path) -> None:
+    path = tmp_path / "core.json"
+    printed = benchmark(*CORE, f"--json={path}", f"--before={running.ROOT}", "--models", "lite")
+    costs = figures(path)["models"]["lite"]
+    assert costs["ratio_before"].keys() == {"cpu", "wall"}
+    assert all(ratio > 0 for ratio in costs["ratio_before"].values())
+    assert_engine(costs["before"])
+    assert "before cpu ratio" in printed
+
+
+def test_the_share_of_the_peak_is_printed_for_each_model() -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler, cc, here")
+    command = [sys.executable, roofline.__file__, "--rounds", "2", "--models", "lite", "full"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    head, *rows = done.stdout.splitlines()
+    assert float(head.split()[-2]) > 0
+    for row, model, millions in zip(rows, ("lite", "full"), ("166", "351"), strict=True):
+        assert row.split()[:2] == [model, millions]
+        assert row.endswith("% of the peak")
 
 
 def test_node_measures_each_scenario_and_the_idle_node(tmp_path: Path) -> None:
