@@ -42,7 +42,7 @@ class PoseModel:
     `roi_keypoints` are the detection's keypoints (center, circle) that make the first ROI, and
     `auxiliary` the landmarks (center, circle) that make the ROI of the next frame. `smoothing` are
     the filters of a person not seen yet, with their constants. `distance_factor` is how much
-    farther away people are than the body of the world landmarks, at their height, would be.
+    farther away people are than a body of their height would be that appears like the pose.
     """
 
     file: str
@@ -70,7 +70,7 @@ _DETECTOR_2021 = DetectorModel("detector_2021.onnx", input_size=128, strides=(8,
 _DETECTOR = DetectorModel("detector.onnx", input_size=224, strides=(8, 16, 32, 32, 32))
 
 
-def _full_body(name: str, distance_factor: float) -> PoseModel:
+def _full_body(name: str) -> PoseModel:
     """Return the row of a 33-landmark model. ref: pose_landmark_cpu.pbtxt (MediaPipe 0.10.21)."""
     return PoseModel(
         file=f"{name}.onnx",
@@ -91,7 +91,8 @@ def _full_body(name: str, distance_factor: float) -> PoseModel:
         heatmap_size=64,
         world_values=117,
         mask_file=f"{name}_mask.onnx",
-        distance_factor=distance_factor,
+        # by the heights of the people of test/geometry/real_people.py
+        distance_factor=1.035,
     )
 
 
@@ -110,9 +111,7 @@ MODELS = {
             landmarks=RelativeVelocityFilter(), auxiliary=RelativeVelocityFilter()
         ),
     ),
-    # Factors from the people of test/geometry/real_people.py, by their heights and by the floor.
-    # heavy's body has its head too low, and its legs lead back from the hips too far.
-    "lite": _full_body("lite", distance_factor=1.045),
-    "full": _full_body("full", distance_factor=1.05),
-    "heavy": _full_body("heavy", distance_factor=1.11),
+    "lite": _full_body("lite"),
+    "full": _full_body("full"),
+    "heavy": _full_body("heavy"),
 }

@@ -18,8 +18,9 @@ ADULT_M = 1.7
 # Personnel (ANSUR II), stature.
 _ADULT_STD = 0.054
 _GIVEN_STD = 0.02
-# How well the model's body has the shape of the person; as real_people.py shows.
-FIT_STD = 0.05
+# How well the model's body has the shape and the posture of the person; as real_people.py and
+# real_motions.py show.
+_FIT_STD = 0.06
 _TAUGHT_STD = 0.03
 _LOWEST_M, _HIGHEST_M = 0.5, 2.3
 _SAMPLES, _SAMPLE_PERIOD_NS = 31, 100_000_000
@@ -33,7 +34,7 @@ class Height(NamedTuple):
     std: float
 
 
-ADULT = Height(ADULT_M, math.hypot(_ADULT_STD, FIT_STD))
+ADULT = Height(ADULT_M, math.hypot(_ADULT_STD, _FIT_STD))
 
 
 def taught_height(height_m: float, hidden_std: float) -> Height:
@@ -84,7 +85,7 @@ class KnownHeights:
         `given_m` is the height that the user gives, 0 if unknown. What does not agree with
         a better source does not count: somebody on a step, or a child among adults.
         """
-        given = Height(given_m, math.hypot(_GIVEN_STD, FIT_STD)) if given_m else None
+        given = Height(given_m, math.hypot(_GIVEN_STD, _FIT_STD)) if given_m else None
         adult = None if given_m else ADULT
         used: list[Height] = []
         for source in (self.by_depth.middle, given, self.by_floor.middle, adult):

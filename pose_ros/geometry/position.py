@@ -16,7 +16,7 @@ from pose_ros.blazepose.datatypes import Float64Array, Pose, Poses
 from pose_ros.blazepose.errors import ImageError
 from pose_ros.blazepose.smoothing import OneEuroFilter
 from pose_ros.blazepose.topology import HIPS
-from pose_ros.geometry.body_origin import body_origin, hidden_std, surface_z
+from pose_ros.geometry.body_origin import PlacedBody, hidden_std, place_body, surface_z
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.depth import DepthImage, z_from_depth
 from pose_ros.geometry.floor import Floor, height_on_floor
@@ -31,7 +31,7 @@ from pose_ros.geometry.heights import (
 )
 from pose_ros.geometry.located import DEPTH, Position, by_height, nowhere, position_at
 from pose_ros.geometry.options import PositionOptions
-from pose_ros.geometry.stature import with_stature
+from pose_ros.geometry.stature import usual_body, with_stature
 
 # Speeds are relative to the distance: a person at rest is smoothed at 0.5 Hz; one who walks
 # towards the camera at 1 m/s from 3 m away lags by 0.12 s. Less smoothing lets through what
@@ -165,9 +165,9 @@ class PositionEstimator:
             return None
         taught = memory.heights.by_depth
         if taught.is_due(view.time_ns):
-            origin_m = body_origin(with_stature(pose, ADULT_M), rays)
-            if origin_m is not None:
-                adult_m = surface_z(origin_m, self._distance_factor)
+            adult = _adult(pose, rays)
+            if adult is not None:
+                adult_m = surface_z(adult.origin_m, self._distance_factor)
                 height = taught_height(
                     ADULT_M * z_m[HIPS].mean() / adult_m, hidden_std(pose, view.camera.image_size)
                 )
@@ -179,21 +179,22 @@ class PositionEstimator:
         self, pose: Pose, rays: Float64Array, view: _View, memory: _Memory
     ) -> tuple[Position, _Memory] | None:
         """Return where a person of the known height appears so large; None if that is unknown."""
-        adult = with_stature(pose, ADULT_M)
-        origin_m = body_origin(adult, rays)
-        if origin_m is None or adult.world_landmarks_m is None:
+        adult = _adult(pose, rays)
+        if adult is None:
             return None
         on_floor = memory.heights.by_floor
         if view.floor is not None and on_floor.is_due(view.time_ns):
-            height = height_on_floor(adult, origin_m, view.camera.image_size, view.floor)
+            farther = adult._replace(origin_m=adult.origin_m * self._distance_factor)
+            size = view.camera.image_size
+            height = height_on_floor(pose, rays, farther, size, view.floor)
             memory = _taught(memory, by_floor=on_floor.add(height, view.time_ns))
         height, height_m = self._height(memory)
         scale = height.height_m / ADULT_M
-        distance_m = scale * surface_z(origin_m, self._distance_factor)
+        distance_m = scale * surface_z(adult.origin_m, self._distance_factor)
         if view.is_smoothing:
             distance_m, used = _smooth(distance_m, memory.distance, view.time_ns)
             memory = replace(memory, distance=used)
-        z_m = distance_m + scale * adult.world_landmarks_m[:, 2].astype(np.float64)
+        z_m = distance_m + scale * adult.body_m[:, 2]
         how = by_height(height, hidden_std(pose, view.camera.image_size))
         return position_at(pose, view.camera, rays, z_m, "world", how, height_m), memory
 
@@ -201,6 +202,14 @@ class PositionEstimator:
         """Return a person's height, and what of it is known: NaN if only an adult is assumed."""
         height, is_known = memory.heights.estimate(self._options.person_height_m)
         return height, height.height_m if is_known else math.nan
+
+
+def _adult(pose: Pose, rays: Float64Array) -> PlacedBody | None:
+    """Return the body of an adult where it appears like the pose; None if that is unknown."""
+    if pose.world_landmarks_m is None:
+        return None
+    body_m = usual_body(pose.world_landmarks_m, ADULT_M)
+    return None if body_m is None else place_body(body_m, pose.visibility, rays)
 
 
 def _taught(memory: _Memory, **samples: Samples) -> _Memory:

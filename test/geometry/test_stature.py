@@ -7,11 +7,11 @@ import pytest
 import synthetic_body
 from synthetic_body import Scene, pose_of
 
-from pose_ros.blazepose.datatypes import Float32Array, Poses
+from pose_ros.blazepose.datatypes import Float32Array, Float64Array, Poses
 from pose_ros.geometry.located import Position
 from pose_ros.geometry.options import PositionOptions
 from pose_ros.geometry.position import PositionEstimator
-from pose_ros.geometry.stature import stature_m
+from pose_ros.geometry.stature import stature_m, usual_body
 
 SCENES = synthetic_body.all_scenes()
 SIZES = pytest.mark.parametrize("size", [0.7, 0.9, 1.2])
@@ -39,6 +39,41 @@ def test_a_body_is_as_tall_in_every_posture_and_from_every_side() -> None:
 @SIZES
 def test_a_body_twice_as_large_is_twice_as_tall(size: float) -> None:
     assert stature_m(body_m(SCENES[0], size)) == pytest.approx(size * stature_m(body_m(SCENES[0])))
+
+
+def posture(body_m: Float64Array) -> Float64Array:
+    """Return where the bones of trunk and legs lead, (n, 3)."""
+    starts, ends = [11, 12, 23, 24, 25, 26], [23, 24, 25, 26, 27, 28]
+    bones_m = body_m[ends] - body_m[starts]
+    directions: Float64Array = bones_m / np.linalg.norm(bones_m, axis=1, keepdims=True)
+    return directions
+
+
+@SIZES
+@pytest.mark.parametrize("scene", SCENES[:: len(SCENES) // 10])
+def test_the_usual_body_has_the_posture_and_the_height_whatever_the_models_bones(
+    scene: Scene, size: float
+) -> None:
+    given_m = body_m(scene, size).astype(np.float64)
+    guessed_m = given_m.copy()
+    guessed_m[[25, 27, 29, 31]] += (given_m[25] - given_m[23]) * 0.3  # the left thigh is longer
+    found_m, from_guessed_m = (
+        usual_body(one.astype(np.float32), 1.8) for one in (given_m, guessed_m)
+    )
+    assert found_m is not None
+    assert from_guessed_m is not None
+    assert stature_m(found_m.astype(np.float32)) == pytest.approx(1.8)
+    np.testing.assert_allclose(found_m[[23, 24]].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(posture(found_m)[2:], posture(given_m)[2:], atol=1e-6)
+    legs_m, given_legs_m = (one[25:] - one[[23, 24] * 4] for one in (from_guessed_m, found_m))
+    np.testing.assert_allclose(
+        np.linalg.norm(legs_m, axis=1), np.linalg.norm(given_legs_m, axis=1), rtol=0.02
+    )
+
+
+def test_landmarks_in_one_place_have_no_body() -> None:
+    assert usual_body(np.zeros((33, 3), np.float32), 1.7) is None
+    assert usual_body(np.full((33, 3), np.nan, np.float32), 1.7) is None
 
 
 @SIZES
