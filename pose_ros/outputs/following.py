@@ -28,7 +28,7 @@ class Following:
         self._choice = TargetChoice()
         self._signals: Signals | None = None
         self._facing: Float64Array | None = None
-        self._time_ns = 0
+        self._time_ns, self._follow = 0, "none"
         self._lost = _Lost()
 
     @property
@@ -64,9 +64,12 @@ class Following:
 
     def _choose(self, frame: Frame, hold_ns: int) -> None:
         time_ns, before = frame.poses.time_ns, self._choice
-        if frame.poses.has_jumped or time_ns < self._time_ns:
+        has_jumped = frame.poses.has_jumped or time_ns < self._time_ns
+        if has_jumped:
+            self._lost = _Lost()
+        if has_jumped or frame.options.follow != self._follow:
             before = TargetChoice(is_released=before.is_released)
-        self._time_ns = time_ns
+        self._time_ns, self._follow = time_ns, frame.options.follow
         present = [pose.person_id for pose in frame.poses]
         before = self._asked(frame, before)
         is_kept = before.person_id in present and not self._requests

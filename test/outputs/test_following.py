@@ -39,7 +39,7 @@ class Scene:
         for _ in range(frames):
             x_m = self._number * STEP_M - 2
             persons = (Person(body(number), at((x_m, 0, number))) for number in ids)
-            frame = self._motions.apply(shown(self._number, *persons, **self._fields, **fields))
+            frame = self._motions.apply(shown(self._number, *persons, **(self._fields | fields)))
             frame = self.following.apply(frame, self._motions.find, hold_s)
             self._number += 1
         return frame
@@ -254,6 +254,26 @@ def test_a_jump_of_time_forgets_the_target_at_once() -> None:
     scene = Scene()
     scene.show(2, 3, frames=30)
     assert scene.show(3, has_jumped=True).target_id == 3
+
+
+def test_another_way_to_choose_chooses_anew() -> None:
+    scene = Scene()
+    assert scene.show(2, 3, frames=5).target_id == 2
+    scene.following.request_next()
+    assert scene.show(2, 3, frames=5).target_id == 3
+    assert scene.show(2, 3, follow="largest").target_id == 2
+    scene.following.request_release()
+    assert scene.show(2, 3, follow="largest").target_id is None
+    assert scene.show(2, 3, follow="center").target_id is None, "until ~/next_target"
+
+
+def test_a_jump_of_time_forgets_since_when_the_target_is_lost() -> None:
+    """A bag that starts again is earlier than that."""
+    scene = Scene()
+    scene.show(2, frames=30)
+    scene.show(frames=60)
+    scene.show(has_jumped=True)
+    assert scene.fact == "none, never there: nobody is tracked"
 
 
 def test_nobody_is_followed_whose_position_is_unknown() -> None:
