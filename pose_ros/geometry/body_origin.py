@@ -23,7 +23,8 @@ _SHARES[[*range(11), *range(15, 23)]] = 0.5
 # their rays. The model does not see it: for it, cameras look down on people by some 15 degrees.
 _LEGS_STD_RAD, _LANDMARK_STD_M = 0.1, 0.03
 _LEGS_WEIGHT = (_LANDMARK_STD_M / _LEGS_STD_RAD) ** 2
-_LEGS = np.arange(KNEES[0], 33)
+_LEGS = slice(KNEES[0], 33)
+_AHEAD = (0.0, 0.0, 1.0)
 # Half of the buttock depth of adults. ref: ANSUR II (2012)
 _HIP_DEPTH_M = 0.1
 _MARGIN_OF_IMAGE = 0.01
@@ -38,17 +39,6 @@ class PlacedBody(NamedTuple):
     body_m: Float64Array
 
 
-class _Seen(NamedTuple):
-    """The landmarks that are used: their numbers (n,), weights (n,), and matrices (n, 3, 3) that
-    leave of a vector what is across the ray. `view` (3,) is along the rays' middle.
-    """
-
-    landmarks: npt.NDArray[np.intp]
-    weights: Float64Array
-    across: Float64Array
-    view: Float64Array
-
-
 def place_body(
     body_m: Float64Array, visibility: Float32Array, rays: Float64Array
 ) -> PlacedBody | None:
@@ -60,70 +50,66 @@ def place_body(
     for the person, they seem too far away. None if too few landmarks are visible or the body
     would be behind the camera.
     """
-    seen = _seen(visibility, rays)
-    if seen is None:
+    is_used = np.isfinite(rays[:, 0])
+    if np.sum(is_used & (visibility >= MIN_VISIBILITY)) < _MIN_LANDMARKS:
         return None
-    axis = _axis_of_legs(body_m, seen.view)
-    placed_m, weights, turned_rad = body_m.copy(), seen.weights, 0.0
+    directions = np.where(is_used[:, None], rays, _AHEAD)
+    directions /= np.sqrt((directions * directions).sum(axis=1))[:, None]
+    fit = _Fit(body_m, directions)
+    all_weights = weights = np.where(is_used, _SHARES * visibility, 0.0)
     for _ in range(_SOLVE_STEPS):
-        changes, offsets_m = _linearized(placed_m, axis, seen)
-        weighted = (changes * weights[:, None, None]).reshape(-1, 4)
-        normal = weighted.T @ changes.reshape(-1, 4)
+        solution = fit.solve(weights)
+        if solution is None:
+            return None
+        misses_m = fit.changes @ solution + fit.offsets_m
+        weights = all_weights / (1 + (misses_m * misses_m).sum(axis=1) / _INLIER_M**2) ** 2
+        origin_m = solution[:3]
+        fit.turn(solution[3])
+    return PlacedBody(origin_m, fit.body_m) if origin_m[2] > 0 else None
+
+
+class _Fit:
+    """A body (33, 3) whose legs turn, and how far it is from its rays of unit length (33, 3).
+
+    `offsets_m` (33, 3) is how far each landmark of the body is from its ray while its hips are in
+    the camera. `changes` (33, 3, 4) is what the hips' place (3,) and a turn of the legs add.
+    """
+
+    def __init__(self, body_m: Float64Array, directions: Float64Array) -> None:
+        self._given_m, self.body_m, self._turned_rad = body_m, body_m.copy(), 0.0
+        self._across = np.eye(3) - directions[:, :, None] * directions[:, None, :]
+        self.changes = np.zeros((*body_m.shape, 4))
+        self.changes[:, :, :3] = self._across
+        self.offsets_m = (self._across @ body_m[:, :, None])[..., 0]
+        # About what legs turn away from the camera; the shorter the more they lead away already.
+        legs_m = body_m[ANKLES].mean(axis=0)
+        along = legs_m / (np.linalg.norm(legs_m) or 1.0)
+        x, y, z = np.cross(along, directions.mean(axis=0)).tolist()
+        self._axis = np.array(((0, -z, y), (z, 0, -x), (-y, x, 0)))
+        self._axis_length = math.hypot(x, y, z) or 1.0
+        self.turn(0.0)
+
+    def turn(self, angle_rad: float) -> None:
+        """Turn the legs by an angle more, times the length of the axis."""
+        self._turned_rad += angle_rad
+        angle, axis = self._turned_rad * self._axis_length, self._axis / self._axis_length
+        turn = np.eye(3) + math.sin(angle) * axis + (1 - math.cos(angle)) * axis @ axis
+        legs_m = self._given_m[_LEGS] @ turn.T
+        self.body_m[_LEGS] = legs_m
+        moved = self._across[_LEGS] @ np.stack((legs_m @ self._axis.T, legs_m), axis=2)
+        self.changes[_LEGS, :, 3], self.offsets_m[_LEGS] = moved[..., 0], moved[..., 1]
+
+    def solve(self, weights: Float64Array) -> Float64Array | None:
+        """Return place and turn that fit best, (4,); None if the rays do not tell the place."""
+        changes = self.changes.reshape(-1, 4)
+        weighted = changes * np.repeat(weights, 3)[:, None]
+        normal = weighted.T @ changes
         if np.linalg.eigvalsh(normal[:3, :3])[0] < weights.sum() * _MIN_SPREAD_RAD**2:
             return None
         normal[3, 3] += _LEGS_WEIGHT
-        right = weighted.T @ offsets_m.ravel() + (0, 0, 0, _LEGS_WEIGHT * turned_rad)
-        solution = -np.asarray(np.linalg.solve(normal, right), np.float64)
-        misses_m = np.linalg.norm(changes @ solution + offsets_m, axis=1)
-        weights = seen.weights / (1 + (misses_m / _INLIER_M) ** 2) ** 2
-        turned_rad += solution[3]
-        placed_m[_LEGS] = body_m[_LEGS] @ _turn(axis, turned_rad).T
-    return PlacedBody(solution[:3], placed_m) if solution[2] > 0 else None
-
-
-def _seen(visibility: Float32Array, rays: Float64Array) -> _Seen | None:
-    """Return the landmarks that have a ray; None if too few of them are visible."""
-    is_used = np.isfinite(rays).all(axis=1)
-    if np.sum(is_used & (visibility >= MIN_VISIBILITY)) < _MIN_LANDMARKS:
-        return None
-    directions = rays[is_used] / np.linalg.norm(rays[is_used], axis=1, keepdims=True)
-    across = np.eye(3) - directions[:, :, None] * directions[:, None, :]
-    weights = (_SHARES * visibility)[is_used]
-    return _Seen(np.flatnonzero(is_used), weights, across, directions.mean(axis=0))
-
-
-def _axis_of_legs(body_m: Float64Array, view: Float64Array) -> Float64Array:
-    """Return about what legs turn away from the camera; the shorter the more they do already."""
-    legs_m = body_m[ANKLES].mean(axis=0)
-    return np.cross(legs_m / (np.linalg.norm(legs_m) or 1.0), view)
-
-
-def _linearized(
-    body_m: Float64Array, axis: Float64Array, seen: _Seen
-) -> tuple[Float64Array, Float64Array]:
-    """Return how the misses (n, 3) of the rays change with the origin and the legs' turn,
-    (n, 3, 4), and what they are at the origin.
-    """
-    levers_m = np.zeros_like(body_m)
-    levers_m[_LEGS] = body_m[_LEGS] @ _crossing(axis).T
-    points_m = np.stack((levers_m, body_m), axis=2)[seen.landmarks]
-    misses_m = seen.across @ points_m
-    return np.concatenate((seen.across, misses_m[..., :1]), axis=2), misses_m[..., 1]
-
-
-def _crossing(vector: Float64Array) -> Float64Array:
-    """Return the matrix of the cross product with a vector from the left."""
-    x, y, z = vector.tolist()
-    return np.array(((0, -z, y), (z, 0, -x), (-y, x, 0)))
-
-
-def _turn(axis: Float64Array, angle_rad: float) -> Float64Array:
-    """Return the rotation about an axis by as much of an angle as the axis is long."""
-    length = float(np.linalg.norm(axis)) or 1.0
-    crossing = _crossing(axis / length)
-    turned: Float64Array = np.eye(3) + math.sin(angle_rad * length) * crossing
-    turned += (1 - math.cos(angle_rad * length)) * crossing @ crossing
-    return turned
+        right = weighted.T @ self.offsets_m.ravel()
+        right[3] += _LEGS_WEIGHT * self._turned_rad
+        return -np.asarray(np.linalg.solve(normal, right), np.float64)
 
 
 def surface_z(origin_m: Float64Array, distance_factor: float) -> float:

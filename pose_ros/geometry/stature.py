@@ -103,7 +103,7 @@ def usual_body(world_m: Float32Array, height_m: float) -> Float64Array | None:
     bones_m = _VECTORS @ given_m
     lengths_m = np.linalg.norm(bones_m, axis=1)
     model_m = _stature_m(lengths_m)
-    if not (model_m > 0 and lengths_m.all()):
+    if not (0 < model_m < np.inf and lengths_m.all()):
         return None
     scale = height_m / model_m
     longer = _OF_HEIGHT * height_m / lengths_m - scale
