@@ -19,8 +19,8 @@ def files(target: str, folder: str, *patterns: str) -> tuple[str, list[str]]:
 NATIVE = Extension(
     f"{NAME}.native._pose_ros",
     [str(path) for path in sorted(Path(f"{NAME}/native").glob("*.c"))],
-    depends=[f"{NAME}/native/native.h"],
-    extra_compile_args=["-std=gnu11", "-O3", "-ffp-contract=off"],
+    depends=[str(path) for path in sorted(Path(f"{NAME}/native").glob("*.h"))],
+    extra_compile_args=["-std=gnu11", "-O3", "-fno-wrapv", "-ffp-contract=off"],
     libraries=["m"],
     optional=True,
 )

@@ -2,5 +2,5 @@
 
 int32_t pose_ros_interface(void)
 {
-    return 1;
+    return 2;
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-_INTERFACE = 1  # of native.h
+_INTERFACE = 2  # of native.h
 _MAX_CROP = 1024
 
 _POINTER, _INT, _SIZE = ctypes.c_void_p, ctypes.c_int32, ctypes.c_ssize_t
@@ -23,6 +23,7 @@ _CROP_ARGUMENTS = (
     *(ctypes.c_double, ctypes.c_double, _POINTER),
 )
 _WINDOWS_ARGUMENTS = _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER
+_ENGINE_ARGUMENTS = _INT, _POINTER, _POINTER, _POINTER
 _REFINE_ARGUMENTS = _POINTER, _INT, _INT, _INT, _INT, ctypes.c_float, _POINTER
 
 
@@ -37,6 +38,10 @@ class NativeLibrary:
         try:
             interface, self._crop = library.pose_ros_interface, library.pose_ros_crop
             self._windows, self._refine = library.pose_ros_heatmap_windows, library.pose_ros_refine
+            self.engine_lanes, self.engine_run = (
+                library.pose_ros_engine_lanes,
+                library.pose_ros_engine_run,
+            )
         except AttributeError as error:
             raise OSError(f"{file} lacks a function: {error}") from error
         if interface() != _INTERFACE:
@@ -44,6 +49,8 @@ class NativeLibrary:
         self._crop.argtypes, self._crop.restype = _CROP_ARGUMENTS, None
         self._windows.argtypes, self._windows.restype = _WINDOWS_ARGUMENTS, None
         self._refine.argtypes, self._refine.restype = _REFINE_ARGUMENTS, None
+        self.engine_lanes.argtypes, self.engine_lanes.restype = (_INT,), _INT
+        self.engine_run.argtypes, self.engine_run.restype = _ENGINE_ARGUMENTS, None
 
     def crop(
         self,

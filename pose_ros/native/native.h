@@ -13,16 +13,6 @@
 #define FOR_EACH_CPU __attribute__((target_clones("avx2", "default")))
 #else
 #define FOR_EACH_CPU
-// Copies the window of `kernel` x `kernel` logits around each of `count` landmarks (x, y, z), in px
-// of the crop, from their heatmaps (count, side, side). Cells outside of the map are 0.
-void pose_ros_heatmap_windows(const float *heatmap, int32_t count, int32_t side, const float *landmarks,
-                              int32_t input_size, int32_t kernel, float *windows);
-
-// Moves x and y of the landmarks to the center of mass of the confidences in their windows. A
-// landmark stays that is outside of the map, or whose confidences are all below `min_confidence`.
-void pose_ros_refine(const float *confidences, int32_t count, int32_t side, int32_t input_size,
-                     int32_t kernel, float min_confidence, float *landmarks);
-
 #endif
 
 enum { POSE_ROS_MAX_CROP = 1024 };
@@ -47,5 +37,12 @@ void pose_ros_heatmap_windows(const float *heatmap, int32_t count, int32_t side,
 // landmark stays that is outside of the map, or whose confidences are all below `min_confidence`.
 void pose_ros_refine(const float *confidences, int32_t count, int32_t side, int32_t input_size,
                      int32_t kernel, float min_confidence, float *landmarks);
+
+// The floats of a vector in the engine's kernels for this processor, at most `most`; 0 if it has none.
+int32_t pose_ros_engine_lanes(int32_t most);
+
+// Runs a network as planned for vectors of that many floats: see engine.h.
+struct pose_ros_plan;
+void pose_ros_engine_run(int32_t lanes, const struct pose_ros_plan *plan, float *memory, float *results);
 
 #endif
