@@ -29,6 +29,8 @@ FUNCTIONS = (
     "pose_ros_crop",
     "pose_ros_heatmap_windows",
     "pose_ros_refine",
+    "pose_ros_engine_lanes",
+    "pose_ros_engine_run",
 )
 COORDINATES = st.floats(-300, 400) | st.sampled_from([-4e4, 3.2767e4, 32766.5, 1e7])
 needs_native = pytest.mark.skipif(
