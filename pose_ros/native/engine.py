@@ -31,7 +31,8 @@ class Engine:
         self, library: NativeLibrary, graph: Graph, outputs: Sequence[str], widest: int = _WIDEST
     ) -> None:
         network = Network(graph, outputs)
-        self._shape, self._results = network.image.shape, network.results
+        self._shape = network.image.shape
+        self._results = [(shape, is_sigmoid) for _, shape, is_sigmoid in network.results]
         self._pad, _ = network.image_pads
         self._lanes, self._run = library.engine_lanes(widest), library.engine_run
         if not self._lanes:
@@ -46,9 +47,7 @@ class Engine:
         """Return the outputs, in the order in which they were asked for."""
         plan, (channels, height, width) = self._plan, self._shape
         if tensor.shape != (1, channels, height, width) or tensor.dtype != np.float32:
-            raise ValueError(
-                f"the input is {tensor.dtype} {tensor.shape}; allowed is {self._shape}"
-            )
+            raise ValueError(f"input is {tensor.dtype} {tensor.shape}; allowed is {self._shape}")
         try:
             memory = self._free.pop()
         except IndexError:
@@ -62,8 +61,8 @@ class Engine:
         self._free.append(memory)
         results = []
         parts = np.split(floats, plan.result_ends[1:-1])
-        for part, (_, shape, is_sigmoid) in zip(parts, self._results, strict=True):
+        for part, (shape, is_sigmoid) in zip(parts, self._results, strict=True):
             if is_sigmoid:
-                part[:] = 1 / (1 + np.exp(-part))
+                part[:] = 1 / (1 + np.exp(np.minimum(-part, 88)))  # as far as float32 goes
             results.append(part.reshape(shape))
         return results

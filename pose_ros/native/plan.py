@@ -87,6 +87,7 @@ class Plan:
         places = zip(starts, np.cumsum([0, *map(len, offsets)]), map(len, offsets), strict=False)
         rows = [self._row(*pair) for pair in zip(self._operations, places, strict=False)]
         self.operations = np.array(rows, _OPERATION)
+        del self._operations, self._places, self._results, self._done, self._image  # the weights
 
     def _widen(self, operation: Operation) -> None:
         """Give room for zeros beside the rows that a wide kernel reads."""

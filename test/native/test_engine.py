@@ -28,6 +28,7 @@ from pose_ros.native.onnx_file import Graph, Node, read_onnx
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 FILES = "lite.onnx", "full.onnx", "heavy.onnx", "upper_body.onnx"
+pytestmark = pytest.mark.filterwarnings("error")
 FRAMES = 3
 # in crop px, 1, logits and meters
 TOLERANCES = {"landmarks": 5e-3, "presence": 1e-4, "heatmap": 2e-3, "world": 1e-4}
