@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 from sensor_msgs.msg import PointCloud2
 
-from pose_ros.outputs.layout import LANDMARK_DTYPE, PERSON_DTYPE, cloud_fields
+from pose_ros.outputs.layout import LANDMARK_DTYPE, PERSON_DTYPE, layout_of
 from pose_ros.runtime.fields import readable
 
 if TYPE_CHECKING:
@@ -227,14 +226,8 @@ def _check_layout(msg: PointCloud2, length: int, dtype: np.dtype[np.void], kind:
     """Raise ValueError unless a cloud of `length` bytes has the fields and size of such points."""
     if msg.is_bigendian:
         raise ValueError(f"{kind} is big-endian; allowed is little-endian")
-    found = {(item.name, item.offset, item.datatype, item.count) for item in msg.fields}
-    for name, offset, *rest in _layout_of(dtype):
-        if (name, offset, *rest) not in found:
-            names = ", ".join(f"{other.name} at {other.offset}" for other in msg.fields)
-            raise ValueError(
-                f"{kind} has no {dtype[name]} field {name!r} at "
-                f"offset {offset}; it has {names or 'no fields'}"
-            )
+    if msg.fields is not layout_of(dtype):
+        _check_fields(msg, dtype, kind)
     size = dtype.itemsize
     if msg.point_step < size or msg.row_step < msg.width * msg.point_step:
         raise ValueError(
@@ -247,7 +240,12 @@ def _check_layout(msg: PointCloud2, length: int, dtype: np.dtype[np.void], kind:
         )
 
 
-@cache
-def _layout_of(dtype: np.dtype[np.void]) -> tuple[tuple[str, int, int, int], ...]:
-    fields = cloud_fields(dtype)
-    return tuple((item.name, item.offset, item.datatype, item.count) for item in fields)
+def _check_fields(msg: PointCloud2, dtype: np.dtype[np.void], kind: str) -> None:
+    found = {(item.name, item.offset, item.datatype, item.count) for item in msg.fields}
+    for field in layout_of(dtype):
+        if field not in found:
+            names = ", ".join(f"{other.name} at {other.offset}" for other in msg.fields)
+            raise ValueError(
+                f"{kind} has no {dtype[field.name]} field {field.name!r} at "
+                f"offset {field.offset}; it has {names or 'no fields'}"
+            )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import NamedTuple
+
 import numpy as np
 from sensor_msgs.msg import PointField
 
@@ -46,10 +49,24 @@ _DATATYPES = {
 }
 
 
+class Field(NamedTuple):
+    """A field of a point, with the attributes of a PointField."""
+
+    name: str
+    offset: int
+    datatype: int
+    count: int  # type: ignore[assignment]  # the name is that of a method of tuples, too
+
+
+@cache
+def layout_of(dtype: np.dtype[np.void]) -> tuple[Field, ...]:
+    """Return the fields of a point's dtype; for one dtype always the same object."""
+    fields = (dtype.fields or {}).items()
+    return tuple(
+        Field(name, offset, _DATATYPES[field.str], 1) for name, (field, offset, *_) in fields
+    )
+
+
 def cloud_fields(dtype: np.dtype[np.void]) -> list[PointField]:
     """Return the description of a point's dtype that a PointCloud2 carries."""
-    fields = (dtype.fields or {}).items()
-    return [
-        PointField(name=name, offset=offset, datatype=_DATATYPES[field.str], count=1)
-        for name, (field, offset, *_) in fields
-    ]
+    return [PointField(**field._asdict()) for field in layout_of(dtype)]
