@@ -6,23 +6,20 @@ import sys
 import traceback
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
-from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.option_fields import option_specs
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
-from pose_ros.body.behavior import Behavior, Doing
-from pose_ros.body.figure import LEVEL_CAMERA_UP, Figure
+from pose_ros.body.behavior import Behavior
+from pose_ros.body.figure import LEVEL_CAMERA_UP
 from pose_ros.body.vectors import Vector
 from pose_ros.client import Landmarks, landmarks_from_msg, names_from_msg
 from pose_ros.command_line import command_line
@@ -35,17 +32,20 @@ from pose_ros.outputs.gesture_messages import (
     rays,
 )
 from pose_ros.outputs.gesture_options import GestureOptions
-from pose_ros.outputs.packages import import_hri
+from pose_ros.outputs.gesture_schedule import Schedule
+from pose_ros.outputs.layout import LANDMARK_DTYPE
+from pose_ros.outputs.packages import hri_gesture_type
+from pose_ros.outputs.seen_people import seen_people
+from pose_ros.outputs.serialization import Cloud, CloudSerializer
 from pose_ros.outputs.tf_frames import TfListener
 from pose_ros.outputs.topics import QOS
 from pose_ros.outputs.transforms import rotation_matrix
 from pose_ros.runtime import run
-from pose_ros.runtime.clock import STEADY_CLOCK, stamp_to_ns
-from pose_ros.runtime.worker import NewestWorker
+from pose_ros.runtime.clock import STEADY_CLOCK
+from pose_ros.runtime.reader import MessageReader
 
-_UPDATE_PERIOD_S, _WARNING_PERIOD_S = 0.25, 5.0
-_REPEAT_NS = 500_000_000
-_TRACKED = 2
+_UPDATE_PERIOD_S, _WARNING_PERIOD_S = 1.0, 5.0
+_NAMES_OF = {len(topology): topology.names for topology in (FULL_BODY, UPPER_BODY)}
 _LANDMARKS_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 _NAMES_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -60,21 +60,20 @@ class GestureNode(Node):
     def __init__(self) -> None:
         super().__init__("gesture")
         self._options = _declared(self)
-        self._texts = self.create_publisher(String, "~/gestures", QOS["data"])
-        self._rays = self.create_publisher(PoseStamped, "~/pointing", QOS["data"])
-        self._markers = self.create_publisher(MarkerArray, "~/markers", QOS["data"])
-        self._hri_type = _hri_gesture_type()
+        self._wanted: set[Publisher] = set()
+        self._reader: MessageReader | None = None
+        self._texts = self._publisher(String, "~/gestures")
+        self._rays = self._publisher(PoseStamped, "~/pointing")
+        self._markers = self._publisher(MarkerArray, "~/markers")
+        self._hri_type = hri_gesture_type()
         self._hri: Publisher | None = None
         if self._hri_type is not None:
-            self._hri = self.create_publisher(self._hri_type, "~/hri_gesture", QOS["data"])
+            self._hri = self._publisher(self._hri_type, "~/hri_gesture")
         gravity_frame = self._options.gravity_frame
         self._frames = TfListener(self, "gravity_frame") if gravity_frame else None
-        self._behavior, self._sent = Behavior(), _Sent()
-        self._wanted: set[Publisher] = set()
-        self._names: tuple[str, ...] = ()
-        self._subscription: Subscription | None = None
-        # Only a transform may be waited for; without one the executor's thread does it all.
-        self._worker = NewestWorker(self._process, "gesture_worker") if gravity_frame else None
+        self._behavior, self._schedule = Behavior(), Schedule()
+        self._foreign_count: int | None = None
+        self._clouds = CloudSerializer(LANDMARK_DTYPE)
         self.create_subscription(String, "landmark_names", self._receive_names, _NAMES_QOS)
         self.create_timer(_UPDATE_PERIOD_S, self._update, clock=STEADY_CLOCK)
         gravity = f"along z of {gravity_frame}" if gravity_frame else "that of a level camera"
@@ -82,10 +81,14 @@ class GestureNode(Node):
         self.get_logger().info(f"waiting for landmarks on {topic}; up is {gravity}")
 
     def destroy_node(self) -> None:
-        """Let the worker finish first."""
-        if self._worker is not None:
-            self._worker.release()
+        """Let the reader finish first."""
+        self._unsubscribe()
         super().destroy_node()
+
+    def _publisher(self, message_type: type[Any], topic: str) -> Publisher:
+        """Make a publisher; when somebody subscribes, or no longer does, the node updates."""
+        events = PublisherEventCallbacks(matched=lambda _: self._update())
+        return self.create_publisher(message_type, topic, QOS["data"], event_callbacks=events)
 
     # Receive
 
@@ -93,32 +96,40 @@ class GestureNode(Node):
         """Subscribe to landmarks while somebody subscribes to what is made of them."""
         publishers = (self._texts, self._rays, self._markers, self._hri)
         self._wanted = {item for item in publishers if item and item.get_subscription_count()}
-        if self._wanted and self._subscription is None:
-            self._subscription = self.create_subscription(
-                PointCloud2, "landmarks", self._receive, _LANDMARKS_QOS
+        if self._reader is not None:
+            self._reader.check()
+        if self._wanted and self._reader is None:
+            self._reader = MessageReader(
+                self, PointCloud2, "landmarks", _LANDMARKS_QOS, self._receive
             )
-        elif not self._wanted and self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
+        elif not self._wanted:
+            self._unsubscribe()
 
-    def _receive(self, message: PointCloud2) -> None:
-        if self._worker is None:
+    def _unsubscribe(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.release()
+
+    def _receive(self, messages: list[bytes]) -> None:
+        """Process messages, in the reader's thread; of those that waited for TF only the last."""
+        for message in messages if self._frames is None else messages[-1:]:
             self._process(message)
-        else:
-            self._worker.offer(message)
 
     def _receive_names(self, message: String) -> None:
         try:
-            self._names = names_from_msg(message).names
+            names = names_from_msg(message).names
+            is_foreign = names != _NAMES_OF.get(len(names))
+            self._foreign_count = len(names) if is_foreign else None
         except ValueError as error:
             self._warn(f"landmark names rejected: {error}")
 
     # Process
 
-    def _process(self, message: PointCloud2) -> None:
+    def _process(self, data: bytes) -> None:
         """Process one message; none may end the node."""
         try:
-            self._publish(message.header, self._known(landmarks_from_msg(message)))
+            cloud = self._clouds.read(data)
+            self._publish(cloud, self._known(landmarks_from_msg(cloud)))
         except ValueError as error:
             self._warn(f"landmarks rejected: {error}")
         except Exception:
@@ -128,40 +139,47 @@ class GestureNode(Node):
     def _known(self, landmarks: Landmarks) -> Landmarks:
         """Return landmarks whose names are known; ValueError for those of another model."""
         count = landmarks.points.shape[1]
-        topologies = {len(topology): topology.names for topology in (FULL_BODY, UPPER_BODY)}
-        if count not in topologies:
-            raise ValueError(f"{count} landmarks a person; allowed are {sorted(topologies)}")
-        if len(self._names) == count and self._names != topologies[count]:
+        if count not in _NAMES_OF:
+            raise ValueError(f"{count} landmarks a person; allowed are {sorted(_NAMES_OF)}")
+        if count == self._foreign_count:
             raise ValueError("their names are not those of BlazePose")
         return landmarks
 
-    def _publish(self, header: Header, landmarks: Landmarks) -> None:
-        stamp_ns = stamp_to_ns(header.stamp)
+    def _publish(self, cloud: Cloud, landmarks: Landmarks) -> None:
+        stamp_ns = cloud.stamp_ns
         if self._behavior.has_jumped(stamp_ns):
-            self._sent = _Sent()
+            self._schedule = Schedule()
             if self._behavior.has_begun:
                 self._warn(f"stamp jumped to {stamp_ns * 1e-9:.3f}: everybody begins anew")
-        up = self._up(header)
-        rows = np.flatnonzero(landmarks.state == _TRACKED).tolist()
-        figures = {int(landmarks.person_id[row]): figure_of(landmarks, row, up) for row in rows}
-        xyz = landmarks.xyz.astype(np.float64)
+        up = LEVEL_CAMERA_UP if self._frames is None else self._up(self._frames, cloud.header)
+        seen = seen_people(landmarks.points, up)
+        figures = {number: item.figure for number, item in seen.items()}
         doings = self._behavior.update(figures, stamp_ns)
-        people = [
-            Shown(number, doings[number], xyz[row])
-            for number, row in zip(figures, rows, strict=True)
-        ]
-        self._publish_people(header, stamp_ns, people)
+        due = {
+            number
+            for number, doing in doings.items()
+            if self._schedule.is_due(number, doing, stamp_ns)
+        }
+        are_markers_due = self._markers in self._wanted and self._schedule.are_markers_due(
+            stamp_ns
+        )
+        if due or are_markers_due or self._rays in self._wanted:
+            xyz, header = landmarks.xyz.tolist(), cloud.header
+            people = [
+                Shown(number, doings[number], xyz[item.row]) for number, item in seen.items()
+            ]
+            self._publish_people(header, people, due)
+            if are_markers_due:
+                self._markers.publish(gesture_markers(header, people))
 
-    def _publish_people(self, header: Header, stamp_ns: int, people: list[Shown]) -> None:
+    def _publish_people(self, header: Header, people: list[Shown], due: set[int]) -> None:
         for shown in people:
-            if self._sent.is_due(shown.person_id, shown.doing, stamp_ns):
+            if shown.person_id in due:
                 self._texts.publish(gestures_text(header, shown.person_id, shown.doing))
                 self._publish_hri(header, shown)
             if self._rays in self._wanted:
                 for _, wrist_m, along in rays(shown):
                     self._rays.publish(pointing(header, wrist_m, along))
-        if self._markers in self._wanted:
-            self._markers.publish(gesture_markers(header, people))
 
     def _publish_hri(self, header: Header, shown: Shown) -> None:
         if self._hri_type and self._hri in self._wanted:
@@ -169,12 +187,10 @@ class GestureNode(Node):
             if message is not None:
                 self._hri.publish(message)
 
-    def _up(self, header: Header) -> Vector:
+    def _up(self, frames: TfListener, header: Header) -> Vector:
         """Return the direction upward in the camera's frame; that of a level one if unknown."""
-        if self._frames is None:
-            return LEVEL_CAMERA_UP
         frame = self._options.camera_frame or header.frame_id
-        transform = self._frames.find(
+        transform = frames.find(
             self._options.gravity_frame, Header(stamp=header.stamp, frame_id=frame)
         )
         if transform is None:
@@ -192,41 +208,6 @@ class GestureNode(Node):
             throttle_duration_sec=_WARNING_PERIOD_S,
             throttle_time_source_type=STEADY_CLOCK,
         )
-
-
-class _Sent:
-    """What was published of each person last, and when."""
-
-    def __init__(self) -> None:
-        self._last: dict[int, tuple[int, Doing]] = {}
-
-    def is_due(self, person_id: int, doing: Doing, stamp_ns: int) -> bool:
-        """Return whether what somebody does is new, or was published half a second ago."""
-        last = self._last.get(person_id)
-        if last is not None and last[1] == doing and stamp_ns - last[0] < _REPEAT_NS:
-            return False
-        self._last = {
-            number: sent for number, sent in self._last.items() if stamp_ns - sent[0] < 10**10
-        }
-        self._last[person_id] = (stamp_ns, doing)
-        return True
-
-
-def figure_of(landmarks: Landmarks, row: int, up: Vector) -> Figure:
-    """Return the figure of a row: of its world landmarks, or in the image where there are none."""
-    points: npt.NDArray[Any] = landmarks.world[row]
-    if not np.isfinite(points[0, 0]):
-        points = np.column_stack((landmarks.pixels[row], landmarks.depth_rel[row]))
-    return Figure(points, landmarks.visibility[row], up)
-
-
-def _hri_gesture_type() -> type[Any] | None:
-    """Return the type of hri_msgs, where that package is installed."""
-    try:
-        found: type[Any] | None = getattr(import_hri(), "Gesture", None)
-    except OptionError:
-        return None
-    return found
 
 
 def _declared(node: Node) -> GestureOptions:

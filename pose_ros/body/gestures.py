@@ -85,13 +85,15 @@ def is_pointing(trace: Trace, side: str, is_going_on: bool = False) -> bool:
 
 def is_waving(trace: Trace, side: str, is_going_on: bool = False) -> bool:
     """Return whether a hand that is held up has swung to and fro."""
-    swings, since_ns, extreme = 0, 0, math.nan
-    direction = 0
+    newest = trace.arm(side)
+    if newest is None or not _is_held_up(newest):
+        return False
+    swings, direction, since_ns, extreme = 0, 0, 0, math.nan
     for time_ns, arm in trace.arms[side]:
         if arm is None or not _is_held_up(arm):
             swings, direction, extreme = 0, 0, math.nan
             continue
-        angle = math.atan2(arm.forearm[0], arm.forearm[1])
+        angle = arm.swing_rad
         if math.isnan(extreme) or direction * (angle - extreme) > 0:  # first, or further on
             since_ns, extreme = time_ns, angle
         elif abs(angle - extreme) >= _MIN_SWING:  # back
@@ -139,4 +141,4 @@ def _is_aimed(trace: Trace, side: str) -> bool:
 
 
 def _is_held_up(arm: Arm) -> bool:
-    return arm.forearm[1] >= _MIN_FOREARM_RISE and arm.rise >= _MIN_HAND_RISE
+    return arm.forearm_rise >= _MIN_FOREARM_RISE and arm.rise >= _MIN_HAND_RISE

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
 from pose_ros.blazepose.datatypes import Pose
 from pose_ros.body.behavior import Behavior, Doing
-from pose_ros.body.figure import LEVEL_CAMERA_UP, Figure
+from pose_ros.body.figure import LEVEL_CAMERA_UP, Figure, figure_of
 from pose_ros.body.vectors import Vector
 
 _WAVES = {"waving_left", "waving_right"}
@@ -24,7 +22,7 @@ class Signals:
 
     def update(self, poses: Iterable[Pose], time_ns: int, up: Vector = LEVEL_CAMERA_UP) -> None:
         """Take the people of an image; `up` is the unit vector upward in the camera's frame."""
-        figures = {pose.person_id: figure_of(pose, up) for pose in poses if not pose.is_held}
+        figures = {pose.person_id: _figure(pose, up) for pose in poses if not pose.is_held}
         self._doings = self._behavior.update(figures, time_ns)
 
     def is_calling(self, person_id: int) -> bool:
@@ -39,8 +37,7 @@ class Signals:
         return set(self._doings.get(person_id, Doing()).gestures)
 
 
-def figure_of(pose: Pose, up: Vector = LEVEL_CAMERA_UP) -> Figure:
-    """Return the figure of a pose: of its world landmarks, or in the image without them."""
+def _figure(pose: Pose, up: Vector) -> Figure:
     world_m = pose.world_landmarks_m
-    points = pose.landmarks_px if world_m is None else world_m
-    return Figure(np.asarray(points), pose.visibility, up)
+    points_m = None if world_m is None else world_m.tolist()
+    return figure_of(points_m, pose.landmarks_px.tolist, pose.visibility.tolist(), up)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point, Pose, PoseStamped
 from std_msgs.msg import ColorRGBA, Header, String
 from visualization_msgs.msg import Marker, MarkerArray
 
-from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.drawing import person_color
 from pose_ros.blazepose.topology import FULL_BODY, HIPS, SHOULDERS
 from pose_ros.body.behavior import Doing
 from pose_ros.body.figure import SIDES
-from pose_ros.outputs.transforms import quaternion
+from pose_ros.body.vectors import Vector, direction, middle
 
 _WRISTS = [FULL_BODY.names.index(f"{side}_wrist") for side in SIDES]
 _RAY_M, _RAY_WIDTHS_M = 2.0, (0.02, 0.06, 0.1)
 _TEXT_M, _TEXT_ABOVE_M = 0.12, 0.45
+_STRAIGHT_BACK = 1e-9
 _LIFETIME = Duration(nanosec=500_000_000)
 # Where hri_msgs has a name: for what is going on together, the first row that fits.
 _HRI_NAMES = (
@@ -38,7 +38,7 @@ class Shown(NamedTuple):
 
     person_id: int
     doing: Doing
-    xyz: Float64Array
+    xyz: Sequence[Vector]
 
 
 def gestures_text(header: Header, person_id: int, doing: Doing) -> String:
@@ -53,27 +53,31 @@ def gestures_text(header: Header, person_id: int, doing: Doing) -> String:
     return String(data=json.dumps(content))
 
 
-def rays(shown: Shown) -> Iterator[tuple[str, Float64Array, Float64Array]]:
+def rays(shown: Shown) -> Iterator[tuple[str, Vector, Vector]]:
     """Give the side, the wrist (3,) and the unit vector (3,) of each arm that points.
 
     None without a position.
     """
     for side, shoulder, wrist in zip(SIDES, SHOULDERS, _WRISTS, strict=True):
         if f"pointing_{side}" in shown.doing.gestures:
-            along = shown.xyz[wrist] - shown.xyz[shoulder]
-            length_m = float(np.linalg.norm(along))
-            if length_m > 0:  # not if it is NaN
-                yield side, shown.xyz[wrist], along / length_m
+            along = direction(shown.xyz[shoulder], shown.xyz[wrist])
+            if math.isfinite(along[0]):
+                yield side, shown.xyz[wrist], along
 
 
-def pointing(header: Header, wrist_m: Float64Array, along: Float64Array) -> PoseStamped:
-    """Build the pose of a ray: it begins at the wrist, and its x axis leads along the arm."""
-    aside = np.cross(along, np.eye(3)[np.argmin(np.abs(along))])
-    aside /= np.linalg.norm(aside)
-    axes = np.column_stack((along, aside, np.cross(along, aside)))
+def pointing(header: Header, wrist_m: Vector, along: Vector) -> PoseStamped:
+    """Build the pose of a ray: it begins at the wrist, and its x axis leads along the arm.
+
+    It is turned from the frame's axes by the shortest turn.
+    """
+    x, y, z = along
+    length = math.hypot(1 + x, y, z)
     pose = Pose(position=_point(wrist_m))
     turn = pose.orientation
-    turn.x, turn.y, turn.z, turn.w = quaternion(axes)
+    if length > _STRAIGHT_BACK:
+        turn.y, turn.z, turn.w = -z / length, y / length, (1 + x) / length
+    else:
+        turn.z, turn.w = 1.0, 0.0
     return PoseStamped(header=header, pose=pose)
 
 
@@ -84,28 +88,27 @@ def gesture_markers(header: Header, people: list[Shown]) -> MarkerArray:
 
 
 def hri_gesture(message_type: type[Any], header: Header, shown: Shown) -> Any:  # noqa: ANN401
-    """Build a hri_msgs/Gesture in the frame body_<id>; None if no gesture has a name there."""
+    """Build a hri_msgs/Gesture in the frame of the body; None if no gesture has a name there."""
     going_on = set(shown.doing.gestures)
     names = [name for needed, name in _HRI_NAMES if needed <= going_on]
     if not names:
         return None
-    own = Header(stamp=header.stamp, frame_id=f"body_{shown.person_id}")
+    own = Header(stamp=header.stamp, frame_id=f"body_p{shown.person_id}")
     return message_type(header=own, gesture=getattr(message_type, names[0]))
 
 
 def _markers(header: Header, shown: Shown) -> Iterator[Marker]:
-    top_m = shown.xyz[SHOULDERS].mean(axis=0)
-    spine_m = top_m - shown.xyz[HIPS].mean(axis=0)
-    length_m = float(np.linalg.norm(spine_m))
-    if length_m > 0:
+    top_m, low_m = (middle(*(shown.xyz[i] for i in ends)) for ends in (SHOULDERS, HIPS))
+    upward = direction(low_m, top_m)
+    if math.isfinite(upward[0]):
         text = Marker(type=Marker.TEXT_VIEW_FACING, ns="gestures")
-        text.pose.position = _point(top_m + _TEXT_ABOVE_M * spine_m / length_m)
+        text.pose.position = _point(_along(top_m, upward, _TEXT_ABOVE_M))
         text.text = "\n".join((f"{shown.person_id}: {shown.doing.posture}", *shown.doing.gestures))
         text.scale.z = _TEXT_M
         yield _finished(text, header, shown)
     for side, wrist_m, along in rays(shown):
         arrow = Marker(type=Marker.ARROW, ns=f"pointing_{side}")
-        arrow.points = [_point(wrist_m), _point(wrist_m + _RAY_M * along)]
+        arrow.points = [_point(wrist_m), _point(_along(wrist_m, along, _RAY_M))]
         arrow.scale.x, arrow.scale.y, arrow.scale.z = _RAY_WIDTHS_M
         yield _finished(arrow, header, shown)
 
@@ -117,6 +120,10 @@ def _finished(marker: Marker, header: Header, shown: Shown) -> Marker:
     return marker
 
 
-def _point(position_m: Float64Array) -> Point:
-    x, y, z = position_m.tolist()
+def _along(start_m: Vector, direction: Vector, length_m: float) -> Vector:
+    return [a + length_m * b for a, b in zip(start_m, direction, strict=True)]
+
+
+def _point(position_m: Vector) -> Point:
+    x, y, z = position_m
     return Point(x=x, y=y, z=z)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 from pose_ros.blazepose.errors import OptionError
 from pose_ros.outputs.options import OutputOptions
@@ -35,7 +36,7 @@ def import_tf2(parameter: str) -> ModuleType:
 
 
 def import_hri() -> ModuleType:
-    """Return hri_msgs.msg; OptionError if it cannot be imported."""
+    """Return hri_msgs.msg; OptionError that names `publish_hri` if it cannot be imported."""
     try:
         import hri_msgs.msg
     except ImportError as error:
@@ -45,3 +46,12 @@ def import_hri() -> ModuleType:
         ) from error
     module: ModuleType = hri_msgs.msg
     return module
+
+
+def hri_gesture_type() -> type[Any] | None:
+    """Return the type hri_msgs/Gesture; None without hri_msgs, or with one that has none."""
+    try:
+        found: type[Any] | None = getattr(import_hri(), "Gesture", None)
+    except OptionError:
+        return None
+    return found

@@ -37,7 +37,7 @@ def figure(points_m: Float64Array, heading_deg: float = 0.0, tilt_deg: float = 0
     """Return a figure of visible joints, turned, seen by a camera that is tilted and knows it."""
     tilt = turn(0, tilt_deg)
     up = (tilt @ (0.0, -1.0, 0.0)).tolist()
-    return Figure(points_m @ turn(heading_deg, tilt_deg).T, ALL_VISIBLE, up)
+    return Figure((points_m @ turn(heading_deg, tilt_deg).T).tolist(), ALL_VISIBLE.tolist(), up)
 
 
 def waving_arm(time_s: float, hz: float = 1.5, swing_deg: float = 25.0) -> Limbs:

@@ -30,7 +30,7 @@ Counts = Counter[tuple[str, str]]
 
 def figure_of(pose: Pose) -> Figure:
     """Return the figure of a pose seen by a level camera."""
-    return Figure(points_of(pose), pose.visibility)
+    return Figure(points_of(pose).tolist(), pose.visibility.tolist())
 
 
 def raised_arms(figure: Figure) -> dict[str, bool]:
@@ -136,8 +136,10 @@ def report_turned(model: str) -> None:
         if pose is None:
             continue
         points, seen = points_of(pose), pose.visibility
-        level[posture(Figure(points, seen))] += 1
-        along[posture(Figure(points, seen, np.array((-turns, 0.0, 0.0)).tolist()))] += 1
+        level[posture(Figure(points.tolist(), seen.tolist()))] += 1
+        along[
+            posture(Figure(points.tolist(), seen.tolist(), np.array((-turns, 0.0, 0.0)).tolist()))
+        ] += 1
     count = sum(level.values())
     print(
         f"turned by 90 degrees, {count} found: lying {share(level['lying'], count)}, {dict(level)}"

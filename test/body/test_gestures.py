@@ -109,14 +109,17 @@ def test_an_arm_that_is_hidden_makes_no_gesture(joint: str) -> None:
     visibility[FULL_BODY.names.index(f"left_{joint}")] = 0.2
     trace = Trace()
     for _, stamp_ns in times(1.0):
-        trace.add(Figure(body("standing", RAISED), visibility), stamp_ns)
+        trace.add(Figure(body("standing", RAISED).tolist(), visibility.tolist()), stamp_ns)
     assert not any(item.is_made(trace, item.side, False) for item in GESTURES)
 
 
 def test_arms_of_a_model_without_legs_are_enough() -> None:
     trace = Trace()
     for _, stamp_ns in times(1.0):
-        trace.add(Figure(body("standing", RAISED)[:25] * 300, ALL_VISIBLE[:25]), stamp_ns)
+        trace.add(
+            Figure((body("standing", RAISED)[:25] * 300).tolist(), ALL_VISIBLE[:25].tolist()),
+            stamp_ns,
+        )
     found = {item.name for item in GESTURES if item.is_made(trace, item.side, False)}
     assert found == {"raising_left_arm"}
 
@@ -128,6 +131,6 @@ def test_any_landmarks_raise_nothing(seed: int) -> None:
     for _, stamp_ns in times(0.5):
         points_m = rng.normal(size=(33, 3)) * 10.0 ** rng.integers(-3, 4)
         points_m[rng.random(33) < 0.2] = rng.choice([0.0, np.nan, np.inf])
-        trace.add(Figure(points_m, rng.random(33)), stamp_ns)
+        trace.add(Figure(points_m.tolist(), rng.random(33).tolist()), stamp_ns)
         for item in GESTURES:
             item.is_made(trace, item.side, True)

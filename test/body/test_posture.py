@@ -45,14 +45,14 @@ def test_who_stands_on_one_leg_stands() -> None:
 def test_it_is_unknown_while_the_body_is_hidden(hidden: list[int]) -> None:
     visibility = ALL_VISIBLE.copy()
     visibility[hidden] = 0.3
-    assert posture(Figure(body("standing"), visibility)) == "unknown"
+    assert posture(Figure(body("standing").tolist(), visibility.tolist())) == "unknown"
 
 
 @pytest.mark.parametrize(("name", "expected"), [("standing", "standing"), ("sitting", "sitting")])
 def test_knees_are_enough_where_feet_are_hidden(name: str, expected: str) -> None:
     visibility = ALL_VISIBLE.copy()
     visibility[ANKLES] = 0.1
-    assert posture(Figure(body(name), visibility)) == expected
+    assert posture(Figure(body(name).tolist(), visibility.tolist())) == expected
 
 
 def test_who_kneels_is_not_said_to_stand() -> None:
@@ -62,15 +62,15 @@ def test_who_kneels_is_not_said_to_stand() -> None:
 
 
 def test_a_model_without_legs_gives_no_posture() -> None:
-    assert posture(Figure(body("standing")[:25], ALL_VISIBLE[:25])) == "unknown"
+    assert posture(Figure(body("standing")[:25].tolist(), ALL_VISIBLE[:25].tolist())) == "unknown"
 
 
 def test_landmarks_that_are_unknown_give_none() -> None:
     for broken in (*HIPS, *KNEES):
         points_m = body("standing")
         points_m[broken] = np.nan
-        assert posture(Figure(points_m, ALL_VISIBLE)) in ("unknown", "standing")
-    assert posture(Figure(np.full((33, 3), np.nan), ALL_VISIBLE)) == "unknown"
+        assert posture(Figure(points_m.tolist(), ALL_VISIBLE.tolist())) in ("unknown", "standing")
+    assert posture(Figure(np.full((33, 3), np.nan).tolist(), ALL_VISIBLE.tolist())) == "unknown"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -78,7 +78,7 @@ def test_any_landmarks_give_one_of_the_postures(seed: int) -> None:
     rng = np.random.default_rng(seed)
     points_m = rng.normal(size=(33, 3)) * 10.0 ** rng.integers(-3, 4)
     points_m[rng.random(33) < 0.2] = 0.0  # limbs of no length
-    assert posture(Figure(points_m, rng.random(33))) in POSTURES
+    assert posture(Figure(points_m.tolist(), rng.random(33).tolist())) in POSTURES
 
 
 def test_the_labels_are_of_people_in_known_pictures() -> None:

@@ -114,7 +114,9 @@ def waves_in(rows: Arrays) -> tuple[int, float]:
     for stamp_ns in np.unique(rows["stamp_ns"]):
         now = np.flatnonzero(rows["stamp_ns"] == stamp_ns)
         figures = {
-            int(rows["person_id"][row]): Figure(rows["world_m"][row], rows["visibility"][row])
+            int(rows["person_id"][row]): Figure(
+                rows["world_m"][row].tolist(), rows["visibility"][row].tolist()
+            )
             for row in now
         }
         doings = behavior.update(figures, int(stamp_ns))
@@ -137,7 +139,7 @@ def found_after_s(rows: Arrays, wave: Wave, wait_s: float = 0.3) -> float:
         points_m = waving_points(rows["world_m"][row].astype(np.float64), wave, since_s)
         visibility = rows["visibility"][row].copy()
         visibility[[SHOULDERS[0], _ELBOW, _WRIST]] = 0.9
-        doing = behavior.update({1: Figure(points_m, visibility)}, stamp_ns)[1]
+        doing = behavior.update({1: Figure(points_m.tolist(), visibility.tolist())}, stamp_ns)[1]
         if "waving_left" in doing.gestures:
             return since_s
     return math.inf

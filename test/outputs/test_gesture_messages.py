@@ -28,7 +28,7 @@ class Gesture:
 
 
 def shown(*gestures: str) -> Shown:
-    return Shown(9, Doing("standing", gestures), body("standing"))
+    return Shown(9, Doing("standing", gestures), body("standing").tolist())
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def shown(*gestures: str) -> Shown:
 def test_gestures_have_their_names_in_hri_msgs(gestures: tuple[str, ...], expected: int) -> None:
     message = hri_gesture(Gesture, Header(), shown(*gestures))
     assert message.gesture == expected
-    assert message.header.frame_id == "body_9"
+    assert message.header.frame_id == "body_p9"
 
 
 def test_what_has_no_name_there_is_no_message() -> None:
@@ -52,6 +52,6 @@ def test_what_has_no_name_there_is_no_message() -> None:
 
 
 def test_without_positions_there_are_neither_rays_nor_markers() -> None:
-    nowhere = shown("pointing_left")._replace(xyz=np.full((33, 3), np.nan))
+    nowhere = shown("pointing_left")._replace(xyz=np.full((33, 3), np.nan).tolist())
     assert not list(rays(nowhere))
     assert not gesture_markers(Header(), [nowhere]).markers
