@@ -82,6 +82,7 @@ class PoseNode(ManagedNode):
         if self.options.allow_unverified_models:
             self.get_logger().warning("allow_unverified_models is true: no model file is checked")
         processor = FrameProcessor(self.options, self._report.diagnostics, self._next_person_id)
+        self._report.update(processor.problems, None)
         topics = held(self.while_configured, TopicSink(self))
         requests = held(self.while_configured, Requests(self))
         self._configured = _Configured(processor, topics, requests)

@@ -57,6 +57,8 @@ class FrameProcessor:
         self._tracker = PoseTracker(
             tracker_options(options), models_path(options), diagnostics.stage, first_person_id
         )
+        diagnostics.inference = self._tracker.network.runtime
+        release_freed_memory()
         self._estimator = PositionEstimator(options, MODELS[options.model].distance_factor)
         self._calibration, self._headers = Calibration(), HeaderCheck()
         self._value_range = ValueRange()
@@ -91,6 +93,7 @@ class FrameProcessor:
         masks = self._mask_problem if self._asks_for_masks else None
         nearest = self._options.select == "nearest" and self._without_distances.is_common
         return {
+            "inference": self._tracker.network.problem,
             "calibration": calibration,
             "masks": masks,
             "select": _NO_DISTANCES if nearest else None,
@@ -105,6 +108,7 @@ class FrameProcessor:
     def configure(self, options: NodeOptions) -> None:
         """Change options between two frames; on PoseError nothing has changed."""
         self._tracker.configure(tracker_options(options))
+        self._diagnostics.inference = self._tracker.network.runtime
         self._estimator.configure(options, MODELS[options.model].distance_factor)
         if options.model != self._options.model:
             self._mask_problem = None

@@ -29,6 +29,9 @@ MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
 class LiteRtModel:
     """The backend: a network run by LiteRT with one thread."""
 
+    runtime = "LiteRT"
+    problem: str | None = None
+
     def __init__(
         self,
         file: str,

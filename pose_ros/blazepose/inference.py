@@ -36,8 +36,11 @@ class Network(Protocol):
     """A network with one input. A class of this form is an inference backend.
 
     `file` is its name in the models folder, `inputs` and `outputs` are the names and shapes that
-    the caller relies on.
+    the caller relies on. `runtime` says what runs it, `problem` what is wrong with that.
     """
+
+    runtime: str
+    problem: str | None
 
     def __init__(
         self,
@@ -67,6 +70,9 @@ class OnnxModel:
 
     Raises ModelFileError, ModelShapeError, or OptionError for a provider that is not there.
     """
+
+    runtime = "onnxruntime"
+    problem: str | None = None
 
     def __init__(
         self,

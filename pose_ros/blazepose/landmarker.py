@@ -37,6 +37,11 @@ class Landmarker:
         native = native_library()
         self._refine = native.refine if native else refine
 
+    @property
+    def network(self) -> Network:
+        """The network without the mask."""
+        return self._network
+
     def load_mask(self) -> Network:
         """Return the network that also has the mask; load it unless it is loaded.
 

@@ -25,6 +25,12 @@ class ModelOptions(Options):
         "(movenet), or another one, whose boxes come on detections (topic).",
         choices=("blazepose", "movenet", "topic"),
     )
+    inference: str = option(
+        "auto",
+        "What runs the landmark model: the engine of the native library where it can and is "
+        "faster (auto), or always onnxruntime.",
+        choices=("auto", "onnxruntime"),
+    )
     intra_op_threads: int = option(
         0,
         "Threads of one inference; 0 chooses (one thread).",

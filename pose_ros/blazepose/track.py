@@ -84,6 +84,7 @@ class Pipeline:
         self._detector = None if is_given else Detector(self.model.detector, load)
         self.movenet = MoveNet(MOVENET, load) if options.person_detector == "movenet" else None
         self._landmarker = Landmarker(self.model, options.heatmap_kernel, load)
+        self.network = self._landmarker.network
         self._croppers = [Cropper(self.model.input_size)]
         self._others = ThreadPoolExecutor(thread_name_prefix="pose_people")
 

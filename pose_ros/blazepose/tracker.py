@@ -22,8 +22,9 @@ from pose_ros.blazepose.datatypes import (
     Roi,
     size_of,
 )
+from pose_ros.blazepose.engine_model import EngineModel
 from pose_ros.blazepose.errors import ImageError
-from pose_ros.blazepose.inference import Network, OnnxModel
+from pose_ros.blazepose.inference import Network
 from pose_ros.blazepose.observer import Frame, Stage
 from pose_ros.blazepose.options import ModelOptions, PoseTrackerOptions
 from pose_ros.blazepose.people import People
@@ -63,7 +64,7 @@ class PoseTracker:
         models_dir: Path | None = None,
         stage: Stage = nullcontext,
         first_person_id: int = 1,
-        backend: type[Network] = OnnxModel,
+        backend: type[Network] = EngineModel,
     ) -> None:
         self._open = partial(Pipeline, models_dir=models_dir, backend=backend)
         self._stage = stage
@@ -81,6 +82,11 @@ class PoseTracker:
     def next_person_id(self) -> int:
         """The id of the next person to be found; a tracker that replaces this one needs it."""
         return self._state.people.next_person_id
+
+    @property
+    def network(self) -> Network:
+        """The network of landmarks without masks; it says what runs it."""
+        return self._pipeline.network
 
     def reset(self) -> None:
         """Forget the person, the filters and the time."""

@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
 
 
 def release_freed_memory() -> None:
-    """Give the system all memory that is free, as after a change of the model.
+    """Give the system all memory that is free, as after a model has been loaded.
 
     Does nothing where the C library has no malloc_trim.
     """

@@ -55,6 +55,8 @@ class NodeReport:
         """Report with which parameters the node starts, and which of those given do not exist."""
         self.warnings.update("parameters", unknown_parameters_warning(self._node))
         self._logger.info(f"native library: {native_state()}")
+        if self.diagnostics.inference:
+            self._logger.info(f"inference: {self.diagnostics.inference}")
         self._logger.info(f"parameters that differ from their defaults: {values}")
 
     def reject(self, kind: str, reason: str) -> None:

@@ -34,6 +34,7 @@ _NAME = "annotate"
 _OPTIONS = (
     "model",
     "person_detector",
+    "inference",
     "min_detection_confidence",
     "min_tracking_confidence",
     "smooth_landmarks",

@@ -66,7 +66,7 @@ class Cost(Case):
     """What tracking costs per image (wall time), and the process's largest resident memory.
 
     `tracked` is the mean number of people tracked. While it is less than `people`, the detector
-    runs, too, and `mean_ms` means little.
+    runs, too, and `mean_ms` means little. `inference` is what runs the landmark model.
     """
 
     images: int
@@ -75,9 +75,10 @@ class Cost(Case):
     rate_hz: float
     memory_mb: float
     tracked: float
+    inference: str
 
 
-_HEADINGS = "model      threads  people   mean ms   p95 ms      Hz  memory MB  tracked"
+_HEADINGS = "model      threads  people   mean ms   p95 ms      Hz  memory MB  tracked  inference"
 
 
 def measure(case: Case, video: str, count: int) -> Cost:
@@ -103,6 +104,7 @@ def measure(case: Case, video: str, count: int) -> Cost:
         rate_hz=1e3 / mean_ms,
         memory_mb=_peak_memory_mb(),
         tracked=float(np.mean(tracked[_WARM_UP:])),
+        inference=tracker.network.runtime,
     )
 
 
@@ -165,7 +167,9 @@ def _print_table(options: argparse.Namespace) -> None:
     for cost in costs(options):
         case = f"{cost.model:<10}{cost.threads:>8}{cost.people:>8}"
         times = f"{cost.mean_ms:10.1f}{cost.p95_ms:9.1f}{cost.rate_hz:8.1f}"
-        print(f"{case}{times}{cost.memory_mb:11.0f}{cost.tracked:9.1f}", flush=True)
+        print(
+            f"{case}{times}{cost.memory_mb:11.0f}{cost.tracked:9.1f}  {cost.inference}", flush=True
+        )
 
 
 def _print_json(options: argparse.Namespace) -> None:

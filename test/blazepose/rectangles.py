@@ -58,6 +58,9 @@ def draw(people: Iterable[Somebody], width_px: int = WIDTH_PX) -> ImageArray:
 class Rectangles:
     """An inference backend for `lite` and MoveNet: each network is known by its outputs."""
 
+    runtime = "rectangles"
+    problem: str | None = None
+
     def __init__(
         self,
         file: str,

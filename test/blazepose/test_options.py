@@ -37,6 +37,7 @@ def test_defaults_are_mediapipes() -> None:
         "min_tracking_confidence": 0.5,
         "smooth_landmarks": True,
         "mirrored_input": False,
+        "inference": "auto",
         "intra_op_threads": 0,
         "providers": ("CPUExecutionProvider",),
         "allow_unverified_models": False,

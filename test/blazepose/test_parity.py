@@ -21,12 +21,15 @@ import pytest
 from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
 from pose_ros.blazepose.datatypes import ImageArray, ImageSize, NormalizedRect, size_of
 from pose_ros.blazepose.detector import Detector
+from pose_ros.blazepose.engine_model import EngineModel
 from pose_ros.blazepose.inference import Network, OnnxModel, Shapes
 from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.options import ModelOptions
 from pose_ros.blazepose.roi import roi_from_points
 from pose_ros.blazepose.timeline import FRAME_NS
 from pose_ros.blazepose.track import Pipeline, Track
+from pose_ros.native.engine import engine_isa
+from pose_ros.native.library import native_library
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PICTURES = ("astronaut", *(f"faceapi_sample{number}" for number in range(1, 7)))
@@ -140,7 +143,7 @@ class Replay:
         model: str,
         mode: str,
         keeps_filters: bool = False,
-        backend: type[Network] = OnnxModel,
+        backend: type[Network] = EngineModel,
     ) -> None:
         options = ModelOptions(model=model, heatmap_kernel=HEATMAP_KERNEL)
         self._pipeline = Pipeline(options, backend=backend)
@@ -233,7 +236,7 @@ def run(
     forced: bool,
     max_frames: int | None = None,
     keeps_filters: bool = False,
-    backend: type[Network] = OnnxModel,
+    backend: type[Network] = EngineModel,
 ) -> Report:
     """Replay an input; ours clears filters that MediaPipe keeps: those up to the first loss."""
     media.require(name)
@@ -253,8 +256,18 @@ def table() -> Iterator[list[str]]:
     print("\n".join(["", *rows]))
 
 
+@pytest.fixture(params=[OnnxModel, EngineModel])
+def backend(request: pytest.FixtureRequest) -> type[Network]:
+    """Return each backend of the package; the engine only where it has kernels to run."""
+    chosen: type[Network] = request.param
+    library = native_library()
+    if chosen is EngineModel and (library is None or engine_isa(library) is None):
+        pytest.skip("the engine is not built, or has nothing for this processor")
+    return chosen
+
+
 def heading(level: str, model: str, name: str, mode: str, frames: int) -> str:
-    return f"{level:<12} {model:<10} {name:<16} {mode:<6} {frames:3d} frames | "
+    return f"{level:<20} {model:<10} {name:<16} {mode:<6} {frames:3d} frames | "
 
 
 def percentiles(values: list[Floats], *wanted: float) -> str:
@@ -266,7 +279,7 @@ def percentiles(values: list[Floats], *wanted: float) -> str:
 
 def describe(level: str, model: str, name: str, mode: str, report: Report) -> str:
     """Return the table's line; with forced ROIs the detector hardly runs."""
-    detections = "-" if level == "forced" else report.detection_mismatches
+    detections = "-" if level.startswith("forced") else report.detection_mismatches
     return (
         f"{heading(level, model, name, mode, report.frames)}"
         f"px p50 p99 p99.9 max: {percentiles(report.distances_px, 50, 99, 99.9, 100)} | "
@@ -286,10 +299,10 @@ def excess(distances: list[Floats], bounds: dict[float, float]) -> dict[float, f
 
 @pytest.mark.parametrize(("model", "name", "mode"), STATIC + TRACKED)
 def test_with_the_references_roi_the_figures_agree(
-    model: str, name: str, mode: str, table: list[str]
+    model: str, name: str, mode: str, backend: type[Network], table: list[str]
 ) -> None:
-    report = run(model, name, mode, forced=True)
-    table.append(describe("forced", model, name, mode, report))
+    report = run(model, name, mode, forced=True, backend=backend)
+    table.append(describe(f"forced {backend.__name__}", model, name, mode, report))
     assert report.presence_mismatches == 0
     assert excess(report.distances_px, FORCED_PX) == {}
     assert max(report.visibility + report.presence) <= PROBABILITY
@@ -385,12 +398,14 @@ def test_the_detector_agrees_where_the_references_ran(
 
 
 @pytest.mark.parametrize("detector_file", sorted({row.detector.file for row in MODELS.values()}))
-def test_pictures_give_the_references_landmarks(detector_file: str, table: list[str]) -> None:
+def test_pictures_give_the_references_landmarks(
+    detector_file: str, backend: type[Network], table: list[str]
+) -> None:
     models = [name for name, row in MODELS.items() if row.detector.file == detector_file]
     distances_px = []
     for model, name in itertools.product(models, PICTURES):
-        report = run(model, name, "static", forced=False)
-        table.append(describe("static", model, name, "static", report))
+        report = run(model, name, "static", forced=False, backend=backend)
+        table.append(describe(f"static {backend.__name__}", model, name, "static", report))
         assert (report.presence_mismatches, report.detection_mismatches) == (0, 0)
         assert max(report.visibility) <= STATIC_PROBABILITY
         distances_px += report.distances_px
@@ -401,10 +416,10 @@ def test_pictures_give_the_references_landmarks(detector_file: str, table: list[
 
 @pytest.mark.parametrize(("model", "name", "mode"), FREE)
 def test_running_freely_a_clip_is_tracked_and_detected_in_the_same_frames(
-    model: str, name: str, mode: str, table: list[str]
+    model: str, name: str, mode: str, backend: type[Network], table: list[str]
 ) -> None:
-    report = run(model, name, mode, forced=False)
-    table.append(describe("free", model, name, mode, report))
+    report = run(model, name, mode, forced=False, backend=backend)
+    table.append(describe(f"free {backend.__name__}", model, name, mode, report))
     if (model, name) not in NOT_JUDGED:
         assert report.presence_mismatches <= (1 - AGREEMENT) * report.frames
         assert report.detection_mismatches <= (1 - AGREEMENT) * report.frames
@@ -448,7 +463,7 @@ def test_with_the_references_roi_masks_agree(model: str, name: str, table: list[
     golden = golden_file(model, name, "static" if name in PICTURES else "raw")
     with np.load(GOLDEN / f"{model}__{name}__mask.npz") as arrays:
         references = dict(zip(arrays["frame"].tolist(), arrays["mask"], strict=True))
-    pipeline = Pipeline(ModelOptions(model=model, heatmap_kernel=HEATMAP_KERNEL), OnnxModel)
+    pipeline = Pipeline(ModelOptions(model=model, heatmap_kernel=HEATMAP_KERNEL), EngineModel)
     for index, image in enumerate(itertools.islice(media.frames(name), max(references) + 1)):
         if index not in references:
             continue

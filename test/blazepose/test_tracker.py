@@ -18,8 +18,8 @@ import pytest
 
 from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
 from pose_ros.blazepose.datatypes import Float32Array, ImageArray
+from pose_ros.blazepose.engine_model import EngineModel
 from pose_ros.blazepose.errors import ImageError, ModelFileError, OptionError
-from pose_ros.blazepose.inference import OnnxModel
 from pose_ros.blazepose.mask_smoothing import smooth_mask
 from pose_ros.blazepose.model_files import MANIFEST
 from pose_ros.blazepose.models import MODELS
@@ -358,7 +358,7 @@ def test_in_a_mirror_image_an_external_roi_is_one_of_the_received_image() -> Non
     assert np.array_equal(selfie.roi.center_px, mirrored_roi.center_px)
 
 
-class FailingModel(OnnxModel):
+class FailingModel(EngineModel):
     """Fails to run, once it is asked to."""
 
     failing = ""
@@ -653,15 +653,23 @@ def test_a_mask_whose_file_is_missing_is_an_error_until_it_is_there(tmp_path: Pa
     assert (pose.person_id, pose.mask is None) == (1, False)
 
 
-def test_masks_come_and_go_and_neither_person_nor_landmarks_change_by_a_bit() -> None:
-    tracker = make_tracker(model="lite")
+@pytest.mark.parametrize("inference", ["onnxruntime", "auto"])
+def test_masks_come_and_go_and_neither_person_nor_landmarks_change(inference: str) -> None:
+    """By not a bit with onnxruntime. It gives the masks, so an engine's sums have another order.
+
+    That difference is judged in the first image with a mask: later ones follow from that.
+    """
+    tracker = make_tracker(model="lite", inference=inference)
     poses = [track_one(tracker, frames()[i], stamp(i), with_mask=i in (2, 3, 5)) for i in range(6)]
     assert [pose.mask is not None for pose in poses] == [i in (2, 3, 5) for i in range(6)]
     assert [pose.detection is not None for pose in poses] == [True] + [False] * 5
     assert {pose.person_id for pose in poses} == {1}
-    alone = run(make_tracker(model="lite"), [stamp(i) for i in range(6)])
-    for ours, wanted in zip(poses, alone, strict=True):
-        assert figures([dataclasses.replace(ours, mask=None)]) == figures([wanted])
+    alone = run(make_tracker(model="lite", inference=inference), [stamp(i) for i in range(6)])
+    for ours, wanted in zip(poses[:3], alone, strict=False):
+        assert np.abs(ours.landmarks_px - wanted.landmarks_px)[:, :2].max() <= 0.02
+    if inference == "onnxruntime":
+        plain = [dataclasses.replace(pose, mask=None) for pose in poses]
+        assert figures(plain) == figures(alone)
 
 
 def test_a_mask_covers_the_person_in_the_image() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import running
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.native.library import native_library
 from pose_ros.parameters import parameter_specs
 
@@ -57,6 +59,22 @@ def test_the_start_and_diagnostics_say_whether_compiled_code_is_in_use() -> None
         status = client.status(lambda status: bool(status.values), "values")
         values = {pair.key: pair.value for pair in status.values}
         assert values["native library"] == state
+
+
+def test_the_start_and_diagnostics_say_what_runs_the_landmark_model() -> None:
+    """Also after it was changed, with the first image then."""
+    found = PoseTracker(PoseTrackerOptions()).network.runtime
+    with running.node_and_client() as client:
+        assert found in client.process.wait_for_line("inference: ")
+        client.status(functools.partial(runs, found), found)
+        client.listen("landmarks")
+        assert client.set(inference="onnxruntime").successful
+        client.landmarks(running.image(running.person()[0]))
+        client.status(functools.partial(runs, "onnxruntime"), "onnxruntime")
+
+
+def runs(runtime: str, status: DiagnosticStatus) -> bool:
+    return {pair.key: pair.value for pair in status.values}.get("inference") == runtime
 
 
 # Parameters of the command line or a file

@@ -182,6 +182,7 @@ REFUSED = [
     ("providers", "CPUExecutionProvider", ["'CPUExecutionProvider'", "a list of texts"]),
     ("providers", [1, 2], ["[1, 2]", "a list of texts"]),
     ("providers", None, ["[]", "one or more of", "CPUExecutionProvider"]),
+    ("inference", "engine", ["'engine'", "auto, onnxruntime"]),
     ("intra_op_threads", 1000, ["1000", "0", "64"]),
     ("intra_op_threads", 2.0, ["2.0", "a whole number from 0 to 64"]),
     ("max_persons", 0, ["0", "1", "16"]),

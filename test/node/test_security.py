@@ -51,7 +51,7 @@ DANGEROUS_CALLS = {
 # What loads compiled code: the library that was built with the package, beside its sources.
 LOADS_CODE = {"native/library.py", "runtime/exit_limit.py", "runtime/memory.py"}
 # What opens files, in the node: the models only, and what ROS and OpenCV do by themselves.
-OPENS_FILES = {"blazepose/model_files.py"}
+OPENS_FILES = {"blazepose/model_files.py": {"open"}, "native/onnx_file.py": {"read_bytes"}}
 FILE_CALLS = {
     *("open", "read_bytes", "read_text", "write_bytes", "write_text", "unlink", "fromfile"),
     *("imread", "imwrite", "VideoCapture", "VideoWriter", "FileStorage", "load", "memmap"),
@@ -140,7 +140,7 @@ def tools_only(file: Path) -> set[str]:
 def test_the_node_starts_no_program_and_opens_no_file_but_models(file: Path) -> None:
     assert dangerous(imported(file)) == native_only(file)
     opened = called(file) & FILE_CALLS
-    assert opened == ({"open"} if relative(file) in OPENS_FILES else set())
+    assert opened == OPENS_FILES.get(relative(file), set())
 
 
 @pytest.mark.parametrize("file", FILES, ids=relative)

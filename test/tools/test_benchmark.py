@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import running
 
+from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.tools.benchmark import Case, copies, main
 
 
@@ -36,9 +37,10 @@ def test_table_has_the_figures_of_one_case(capsys: pytest.CaptureFixture[str]) -
     machine, headings, row = capsys.readouterr().out.splitlines()
     assert " cores, load " in machine
     assert headings.startswith("model      threads  people   mean ms")
-    model, threads, people, *figures = row.split()
+    model, threads, people, *figures = row.split()[:8]
     assert (model, threads, people) == ("lite", "1", "4")
     assert len(figures) == 5
+    assert row.endswith(f"  {PoseTracker(PoseTrackerOptions(model='lite')).network.runtime}")
     assert float(figures[-1]) > 3  # 4 from the moment when all are found
 
 
