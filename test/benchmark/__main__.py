@@ -49,6 +49,7 @@ def measure_core(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         models=tuple(options.models),
         threads=options.threads,
         providers=tuple(options.providers),
+        inference=options.inference,
         mediapipe=options.mediapipe,
         before=options.before,
     )
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     core.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS))
     core.add_argument("--threads", type=positive_count, default=1, metavar="N", help="default: 1")
     core.add_argument("--providers", nargs="+", default=["CPUExecutionProvider"], metavar="NAME")
+    core.add_argument("--inference", default="auto", choices=("auto", "onnxruntime"))
     core.add_argument(
         "--mediapipe", type=Path, metavar="PYTHON", help="Python that has mediapipe 0.10.21"
     )

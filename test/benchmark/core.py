@@ -45,6 +45,7 @@ class CoreSettings:
     models: tuple[str, ...]
     threads: int
     providers: tuple[str, ...]
+    inference: str
     mediapipe: Path | None
     before: Path | None
 
@@ -160,6 +161,7 @@ class CoreBenchmark:
             "static": static,
             "threads": self._settings.threads,
             "providers": self._settings.providers,
+            "inference": self._settings.inference,
             "models_dir": str(share_path("models")),
             "before": str(self._settings.before),
         }

@@ -69,14 +69,14 @@ def pose_ros_engine(settings: dict[str, Any], stopwatch: Stopwatch) -> Track:
     from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
     from pose_ros.blazepose.crop import Cropper
     from pose_ros.blazepose.detector import Detector
-    from pose_ros.blazepose.inference import OnnxModel
+    from pose_ros.blazepose.engine_model import EngineModel
     from pose_ros.blazepose.landmarker import Landmarker
     from pose_ros.blazepose.smoothing import PoseSmoother
     from pose_ros.blazepose.track import Pipeline
 
     cv2.setNumThreads(1)
     stopwatch.watch(Cropper, "crop", "crop")
-    stopwatch.watch(OnnxModel, "run", "inference")
+    stopwatch.watch(EngineModel, "run", "inference")
     stopwatch.watch(Landmarker, "predict", "decode")
     stopwatch.watch(Pipeline, "observe", "decode")
     stopwatch.watch(PoseSmoother, "apply", "smoothing")
@@ -86,6 +86,7 @@ def pose_ros_engine(settings: dict[str, Any], stopwatch: Stopwatch) -> Track:
         static_image_mode=settings["static"],
         intra_op_threads=settings["threads"],
         providers=tuple(settings["providers"]),
+        inference=settings["inference"],
     )
     tracker = PoseTracker(options, Path(settings["models_dir"]))
     return lambda image, timestamp_ns: bool(tracker.track(image, timestamp_ns))
