@@ -33,7 +33,7 @@ BONES = (
     ("wrist", "thumb"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "heel"),
     ("heel", "foot_index"), ("ankle", "foot_index"),
 )  # fmt: skip
-# Directions of upper arm, forearm, thigh and shin, of the left side and of the right side.
+# Directions of upper arm, forearm, thigh and shank, of the left side and of the right side.
 Limbs = tuple[tuple[float, float, float], ...]
 DOWN, FORWARD, UP = (0.0, 1.0, 0.0), (0.0, 0.1, -1.0), (0.2, -1.0, 0.0)
 ASIDE, BACK_DOWN, FRONT_DOWN = (0.25, 1.0, 0.0), (0.05, 1.0, 0.35), (0.05, 1.0, -0.35)
@@ -99,14 +99,14 @@ def joints_of(left: Limbs, right: Limbs) -> Float64Array:
     found: dict[str, npt.ArrayLike] = dict(_face())
     for side, sign, limbs in (("left", 1, left), ("right", -1, right)):
         mirror = np.array((sign, 1, 1))
-        upper_arm, forearm, thigh, shin = (
+        upper_arm, forearm, thigh, shank = (
             np.array(limb) / np.linalg.norm(limb) * mirror for limb in limbs
         )
         shoulder, hip = np.array((sign * 0.18, -0.5, 0)), np.array((sign * 0.1, 0, 0))
         elbow = shoulder + 0.29 * upper_arm
         wrist = elbow + 0.26 * forearm
         knee = hip + 0.42 * thigh
-        ankle = knee + 0.41 * shin
+        ankle = knee + 0.41 * shank
         across = np.cross(forearm, (0.3, 0.2, 1.0))
         side_step = across / np.linalg.norm(across)
         parts = {

@@ -19,10 +19,10 @@ _ELBOWS, _WRISTS, _FEET = (
     for part in ("elbow", "wrist", "foot_index")
 )
 _TORSO = (*SHOULDERS, *HIPS)
-# Parts of the body's mass: head, arms and trunk; thighs; shins with feet. How high the center of
+# Parts of the body's mass: head, arms and trunk; thighs; shanks with feet. How high the center of
 # the first lies on the way from the hips to the shoulders. ref: Winter, Biomechanics and Motor
 # Control of Human Movement, 4th ed., table 4.1
-_UPPER_MASS, _THIGH_MASS, _SHIN_MASS, _UPPER_CENTER = 0.68, 0.20, 0.12, 0.63
+_UPPER_MASS, _THIGH_MASS, _SHANK_MASS, _UPPER_CENTER = 0.68, 0.20, 0.12, 0.63
 
 
 class Arm(NamedTuple):
@@ -117,9 +117,9 @@ class Figure:
         thigh = _minus(self._points[hip], self._points[knee])
         if not self._sees((ankle,)):
             return Leg(dot(thigh, self._up) / _length(thigh), math.nan)
-        shin = _minus(self._points[knee], self._points[ankle])
-        length = _length(thigh) + _length(shin)
-        return Leg(dot(_plus(thigh, shin), self._up) / length, _bend_deg(thigh, shin))
+        shank = _minus(self._points[knee], self._points[ankle])
+        length = _length(thigh) + _length(shank)
+        return Leg(dot(_plus(thigh, shank), self._up) / length, _bend_deg(thigh, shank))
 
     @property
     def lean(self) -> float | None:
@@ -135,7 +135,7 @@ class Figure:
         centers = (
             (_UPPER_MASS, _between(hips, shoulders, _UPPER_CENTER)),
             (_THIGH_MASS, _between(hips, knees, 0.5)),
-            (_SHIN_MASS, _between(knees, ankles, 0.5)),
+            (_SHANK_MASS, _between(knees, ankles, 0.5)),
         )
         mass = [sum(part * center[axis] for part, center in centers) for axis in range(3)]
         away = _minus(mass, feet)

@@ -11,7 +11,7 @@ from synthetic_body import ASIDE, DOWN, FORWARD, UP, Limbs, joints_of, turn
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.body.figure import Figure
 
-# Directions of upper arm, forearm, thigh and shin: aside, down, and away from the viewer, who the
+# Directions of upper arm, forearm, thigh and shank: aside, down, and away from the viewer, who the
 # body faces.
 HANGING: Limbs = (ASIDE, ASIDE)
 LEGS: Mapping[str, Limbs] = {
