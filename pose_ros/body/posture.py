@@ -19,9 +19,12 @@ _LOW = 0.7
 """Who sits or crouches has both hips lower than that; between the two nobody can say."""
 _STEEP_THIGH, _FLAT_THIGH = 0.9, 0.6
 """Where the ankle is not visible, and the thigh alone must do: who stands, and who does not."""
-_LYING_TILT_DEG, _LYING_RISE = 62.0, 0.45
+_LYING_TILT_DEG = 62.0
+_LYING_RISE, _CURLED_RISE = 0.45, 0.3
+"""Who lies has the hips lower than the first above straight legs, and the second above bent ones;
+higher than that who is bent low over them crouches, or rises."""
 _MAX_SITTING_TILT_DEG = 45.0
-_MAX_BALANCED_LEAN, _MIN_SEATED_LEAN = 0.17, 0.2
+_MAX_BALANCED_LEAN, _MIN_SEATED_LEAN = 0.22, 0.26
 """Who crouches carries the weight on the feet; who sits has it behind them."""
 
 
@@ -33,12 +36,19 @@ def posture(figure: Figure) -> str:
     if any(map(_is_stood_on, legs)) or _has_steep_thighs(legs):
         return "standing"
     clear = [leg for leg in legs if not _is_unclear(leg)]
-    if not clear or not all(map(_is_low, clear)):
+    if not clear:
         return UNKNOWN
+    lean = figure.lean
+    is_balanced = lean is not None and lean <= _MAX_BALANCED_LEAN
+    if not all(map(_is_low, clear)):
+        return "crouching" if is_balanced and all(map(_is_bent, clear)) else UNKNOWN
     tilt_deg = figure.tilt_deg
     if tilt_deg >= _LYING_TILT_DEG:
-        return "lying" if all(leg.rise < _LYING_RISE for leg in clear) else UNKNOWN
-    return _low_posture(figure.lean, tilt_deg)
+        return "lying" if all(map(_is_flat, clear)) else UNKNOWN
+    if is_balanced:
+        return "crouching"
+    is_seated = lean is None or lean >= _MIN_SEATED_LEAN
+    return "sitting" if is_seated and tilt_deg <= _MAX_SITTING_TILT_DEG else UNKNOWN
 
 
 def _is_stood_on(leg: Leg) -> bool:
@@ -62,9 +72,11 @@ def _is_low(leg: Leg) -> bool:
     return leg.rise < (_FLAT_THIGH if math.isnan(leg.knee_deg) else _LOW)
 
 
-def _low_posture(lean: float | None, tilt_deg: float) -> str:
-    """Return the posture of somebody whose hips are low and whose back is not."""
-    if lean is not None and lean <= _MAX_BALANCED_LEAN:
-        return "crouching"
-    is_seated = lean is None or lean >= _MIN_SEATED_LEAN
-    return "sitting" if is_seated and tilt_deg <= _MAX_SITTING_TILT_DEG else UNKNOWN
+def _is_bent(leg: Leg) -> bool:
+    """Return whether nobody stands on a leg, however high the hip is; False without an ankle."""
+    return leg.knee_deg < _BENT_KNEE_DEG
+
+
+def _is_flat(leg: Leg) -> bool:
+    """Return whether the hip is as low as that of somebody who lies."""
+    return leg.rise < (_CURLED_RISE if _is_bent(leg) else _LYING_RISE)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import media
 import numpy as np
 import pytest
+from synthetic_body import joints_of, turn
 
 from body import gestures_evaluate, labeled
-from body.figures import ALL_VISIBLE, LEGS, body, figure
+from body.figures import ALL_VISIBLE, HANGING, LEGS, body, figure
 from pose_ros.blazepose.topology import ANKLES, HIPS, KNEES
 from pose_ros.body.figure import Figure
 from pose_ros.body.posture import POSTURES, posture
@@ -97,3 +98,24 @@ def test_labeled_people_are_in_their_postures() -> None:
     for person in SUBSET:
         score.add(person, labeled.pose_of(person))
     assert score.postures == {("standing", "standing"): len(SUBSET)}
+
+
+def test_who_is_half_down_on_much_bent_knees_crouches() -> None:
+    bent = ((0.0, 0.75, -0.66), (0.0, 0.8, 0.6))
+    half_down = figure(joints_of(HANGING + bent, HANGING + bent))
+    leg = half_down.leg("left")
+    assert leg is not None
+    assert leg.rise > 0.7
+    assert posture(half_down) == "crouching"
+
+
+def test_who_is_bent_low_over_bent_legs_does_not_lie() -> None:
+    """As somebody who lands after a jump: the back is level, and the hips are above the feet."""
+    bent = ((0.0, 0.1, -1.0), (0.0, 0.75, 0.66))
+    points_m = joints_of(HANGING + bent, HANGING + bent)
+    hips_m = points_m[23:25].mean(axis=0)
+    above = points_m[:23] - hips_m
+    points_m[:23] = hips_m + above @ turn(0, 75.0).T
+    stooped = figure(points_m)
+    assert stooped.tilt_deg > 65
+    assert posture(stooped) == "unknown"
