@@ -57,10 +57,12 @@ class EngineModel(OnnxModel):
         try:
             graph = read_onnx(model_path(file, models_dir, options.allow_unverified_models))
             engine = Engine(library, graph, list(outputs))
-        except (ValueError, OSError) as error:
-            self.runtime += f" (not for the engine: {quote(str(error))})"
+            ours = engine.run(_person())
+        except (ValueError, OSError, MemoryError) as error:
+            reason = quote(str(error) or "out of memory")
+            self.runtime += f" (not for the engine: {reason})"
             return
-        self.problem = _problem(file, outputs, engine.run(_person()), self.run(_person()))
+        self.problem = _problem(file, outputs, ours, self.run(_person()))
         if self.problem is None:
             self._engine, self._session, self.runtime = engine, None, f"engine, {isa}"
 
@@ -88,13 +90,15 @@ def _problem(
 ) -> str | None:
     """Return a text if outputs of the engine are not onnxruntime's."""
     for name, one, other in zip(names, ours, theirs, strict=True):
+        if not np.isfinite(other).all():
+            return f"{file} gives values of {name} that are no numbers: its weights are damaged"
         if name == "landmarks":
             one, other = _probable(one), _probable(other)
         share = float((np.abs(one - other) / np.array(_LIMITS[name])).max())
         if not share <= 1:
             return (
-                f"the engine is not used for {file}: its {name} differ from onnxruntime's by "
-                f"{share:.2g} times what is allowed, {_LIMITS[name]}"
+                f"the engine is not used for {file}: its values of {name} differ from those of "
+                f"onnxruntime by {share:.2g} times the limit"
             )
     return None
 

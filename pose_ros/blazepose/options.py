@@ -27,8 +27,8 @@ class ModelOptions(Options):
     )
     inference: str = option(
         "auto",
-        "What runs the landmark model: the engine of the native library where it can and is "
-        "faster (auto), or always onnxruntime.",
+        "What runs the landmark model: the engine of the native library where it can (auto), "
+        "which takes less time for an image but more to load, or always onnxruntime.",
         choices=("auto", "onnxruntime"),
     )
     intra_op_threads: int = option(

@@ -107,15 +107,24 @@ class NativeLibrary:
         return refined
 
 
-@cache
 def native_library() -> NativeLibrary | None:
     """Return the library that was built with the package; None if there is none that fits."""
-    folder = Path(__file__).parent
+    return load_library(Path(__file__).parent)[0]
+
+
+def native_state() -> str:
+    """Return whether the library is in use, and why not."""
+    return load_library(Path(__file__).parent)[1]
+
+
+@cache
+def load_library(folder: Path) -> tuple[NativeLibrary | None, str]:
+    """Return the library of a folder, if one is there that fits, and a text about that."""
     for suffix in EXTENSION_SUFFIXES:
         file = folder / f"_pose_ros{suffix}"
         if file.is_file():
             try:
-                return NativeLibrary(file)
-            except OSError:
-                return None
-    return None
+                return NativeLibrary(file), "in use"
+            except OSError as error:
+                return None, f"not in use, build the package again: {error}"
+    return None, "not built, slower numpy code is in use"

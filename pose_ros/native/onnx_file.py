@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def read_onnx(path: Path) -> Graph:
     """
     path = path.resolve()
     (graph,) = _Message(memoryview(path.read_bytes())).messages(7)
-    read_file = cache(partial(_read_inside, path.parent))
+    read_file = partial(_read_inside, path.parent)
     return Graph(
         tuple(_node(node) for node in graph.messages(1)),
         {tensor.text(8): _tensor(tensor, read_file) for tensor in graph.messages(5)},
@@ -134,7 +134,7 @@ def _shape(value: _Message) -> tuple[int, ...]:
     return tuple(side.integer(1) for side in sides)
 
 
-def _tensor(tensor: _Message, read_file: Callable[[str], memoryview]) -> npt.NDArray[Any]:
+def _tensor(tensor: _Message, read_file: Callable[[str, int, int], bytes]) -> npt.NDArray[Any]:
     shape, kind = tensor.integers(1), tensor.integer(2)
     if kind not in _DTYPES or min(shape, default=0) < 0:
         raise ValueError(f"a constant has kind {kind} and shape {shape}")
@@ -142,18 +142,26 @@ def _tensor(tensor: _Message, read_file: Callable[[str], memoryview]) -> npt.NDA
     if tensor.integer(14) == 1:
         place = {entry.text(1): entry.text(2) for entry in tensor.messages(13)}
         start, size = int(place.get("offset", 0)), int(place.get("length", 0))
-        data = bytes(read_file(place.get("location", ""))[start : start + size])
+        if start < 0 or size != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"a constant of shape {shape} has {size} bytes from {start}")
+        data = read_file(place.get("location", ""), start, size)
     if len(data) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"a constant of shape {shape} and type {dtype} has {len(data)} bytes")
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _read_inside(folder: Path, file: str) -> memoryview:
-    """Read a file that is in the folder or below it, also when links have been followed."""
+def _read_inside(folder: Path, file: str, start: int, size: int) -> bytes:
+    """Read bytes of a file in the folder or below it, also when links have been followed.
+
+    There are fewer of them where the file ends.
+    """
     try:
         path = (folder / file).resolve(strict=True)
         if path.is_relative_to(folder) and path.is_file():
-            return memoryview(path.read_bytes())
+            file_size = path.stat().st_size
+            with path.open("rb") as opened:
+                opened.seek(min(start, file_size))
+                return opened.read(min(size, file_size))
     except (OSError, RuntimeError) as error:  # RuntimeError: a ring of links
         raise ValueError(f"weights cannot be read: {error}") from error
     raise ValueError(f"weights lie in {path}; allowed is a file in {folder}")

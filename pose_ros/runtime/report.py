@@ -12,7 +12,7 @@ from rclpy.clock import Clock, ROSClock
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from pose_ros.native.library import native_library
+from pose_ros.native.library import native_state
 from pose_ros.runtime.clock import STEADY_CLOCK
 from pose_ros.runtime.diagnostics import Diagnostics, PeopleCounts, Status
 from pose_ros.runtime.endpoints import NAME_S, UNNAMED
@@ -171,11 +171,6 @@ def node_status(warnings: ActiveWarnings, idle: str | None) -> Status | None:
     if texts:
         return DiagnosticStatus.WARN, "; ".join(texts if idle is None else [idle, *texts])
     return None if idle is None else (DiagnosticStatus.OK, idle)
-
-
-def native_state() -> str:
-    """Return whether the compiled parts of the pipeline are in use."""
-    return "in use" if native_library() else "not built, slower numpy code is in use"
 
 
 def image_age_ns(clock: Clock, stamp_ns: int) -> int | None:

@@ -160,6 +160,30 @@ def test_masks_and_detectors_stay_with_onnxruntime(
     assert EngineModel("detector.onnx", *detector, OPTIONS).runtime == "onnxruntime"
 
 
+@pytest.mark.parametrize("error", [ValueError("of a test"), OSError("of a test"), MemoryError()])
+def test_what_the_engine_cannot_load_or_run_is_left_to_onnxruntime(
+    stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    for method in ("run", "__init__"):
+        monkeypatch.setattr(stand_in, method, fail)
+        found = model()
+        reason = str(error) or "out of memory"
+        assert found.runtime == f"onnxruntime (not for the engine: '{reason}')"
+        assert found.problem is None
+
+
+def test_a_model_without_numbers_is_not_the_engines_fault(
+    stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_model, "_person", lambda: np.full((1, 3, 256, 256), np.nan, "f4"))
+    problem = model().problem or ""
+    assert "lite.onnx" in problem
+    assert "engine" not in problem
+
+
 @pytest.mark.parametrize("missing", ["native_library", "engine_isa"])
 def test_without_library_or_processor_onnxruntime_runs(
     stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch, missing: str

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from pose_ros.blazepose.crop import Cropper
 from pose_ros.blazepose.datatypes import ImageArray, NormalizedRect, Roi, size_of
 from pose_ros.blazepose.inference import OnnxModel
 from pose_ros.blazepose.landmarker import refine
-from pose_ros.native.library import NativeLibrary, native_library
+from pose_ros.native.library import NativeLibrary, load_library, native_library
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = native_library()
@@ -133,6 +134,16 @@ def test_a_file_that_is_no_library_is_an_error(tmp_path: Path, content: bytes) -
     file.write_bytes(content)
     with pytest.raises(OSError, match=r"_pose_ros\.so"):
         NativeLibrary(file)
+
+
+def test_why_no_library_is_in_use_is_named(tmp_path: Path) -> None:
+    absent, unfit = tmp_path / "absent", tmp_path / "unfit"
+    unfit.mkdir()
+    (unfit / f"_pose_ros{EXTENSION_SUFFIXES[0]}").write_bytes(b"no library")
+    assert [load_library(folder)[0] for folder in (absent, unfit)] == [None, None]
+    assert "not built" in load_library(absent)[1]
+    assert "build the package again" in load_library(unfit)[1]
+    assert str(unfit) in load_library(unfit)[1]
 
 
 @needs_compiler

@@ -131,6 +131,7 @@ def test_no_file_that_ends_too_early_is_taken_for_a_model(tmp_path: Path) -> Non
         ("location", "n" * 5000),
         ("offset", "9"),
         ("offset", "-1"),
+        ("offset", "9" * 40),
         ("offset", "9" * 5000),
         ("length", "-24"),
         ("length", "none"),
@@ -159,6 +160,14 @@ def test_weights_are_found_through_links_to_the_folder(tmp_path: Path) -> None:
     read(real, small())
     (linked / "small.onnx").symlink_to(real / "small.onnx")
     assert "outside" in read_onnx(linked / "small.onnx").constants
+
+
+def test_no_more_of_a_file_is_read_than_is_needed(tmp_path: Path) -> None:
+    """A file with holes may be longer than the memory."""
+    read(tmp_path, small())
+    with (tmp_path / "small.data").open("r+b") as weights:
+        weights.truncate(2**40)
+    assert "outside" in read_onnx(tmp_path / "small.onnx").constants
 
 
 @pytest.mark.parametrize(("value", "problem"), [(0.5, "form 5"), (["a", "b"], "kind 8")])

@@ -11,7 +11,7 @@ import running
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
-from pose_ros.native.library import native_library
+from pose_ros.native.library import native_state
 from pose_ros.parameters import parameter_specs
 
 
@@ -53,7 +53,7 @@ def test_debug_level_shows_a_line_of_each_processed_image() -> None:
 
 
 def test_the_start_and_diagnostics_say_whether_compiled_code_is_in_use() -> None:
-    state = "in use" if native_library() else "not built, slower numpy code is in use"
+    state = native_state()
     with running.node_and_client() as client:
         assert state in client.process.wait_for_line("native library")
         status = client.status(lambda status: bool(status.values), "values")
