@@ -13,6 +13,8 @@ LEVEL_CAMERA_UP: Vector = (0.0, -1.0, 0.0)
 """The direction away from the ground, in the optical frame of a camera that is level."""
 SIDES = ("left", "right")
 _MIN_VISIBILITY = 0.5
+# Of a knee whose ankle is not visible. Below it the model may guess, as of who sits at a table.
+_SURE_VISIBILITY = 0.7
 _NO_LENGTH = 1e-12
 _ELBOWS, _WRISTS, _FEET = (
     [FULL_BODY.names.index(f"{side}_{part}") for side in SIDES]
@@ -109,13 +111,18 @@ class Figure:
         )
 
     def leg(self, side: str) -> Leg | None:
-        """Return a leg; None if hip or knee is not visible, or the figure has none."""
+        """Return a leg; None if hip or knee is not visible, or the figure has none.
+
+        Where the ankle is not visible, the knee has to be clearly so.
+        """
         index = SIDES.index(side)
         hip, knee, ankle = HIPS[index], KNEES[index], ANKLES[index]
         if len(self._points) <= ankle or not self._sees((hip, knee)):
             return None
         thigh = _minus(self._points[hip], self._points[knee])
         if not self._sees((ankle,)):
+            if self._visibility[knee] < _SURE_VISIBILITY:
+                return None
             return Leg(dot(thigh, self._up) / _length(thigh), math.nan)
         shank = _minus(self._points[knee], self._points[ankle])
         length = _length(thigh) + _length(shank)

@@ -56,6 +56,14 @@ def test_knees_are_enough_where_feet_are_hidden(name: str, expected: str) -> Non
     assert posture(Figure(body(name).tolist(), visibility.tolist())) == expected
 
 
+@pytest.mark.parametrize("name", ["standing", "sitting"])
+def test_knees_that_the_model_guesses_are_not_enough(name: str) -> None:
+    """Of who sits behind a table it takes the knees for straight below the hips."""
+    visibility = ALL_VISIBLE.copy()
+    visibility[KNEES], visibility[ANKLES] = 0.65, 0.1
+    assert posture(Figure(body(name).tolist(), visibility.tolist())) == "unknown"
+
+
 def test_who_kneels_is_not_said_to_stand() -> None:
     points_m = body("standing")
     points_m[ANKLES] = points_m[KNEES] + (0.0, 0.05, 0.41)
