@@ -51,7 +51,7 @@ DANGEROUS_CALLS = {
 # What loads compiled code: the library that was built with the package, beside its sources.
 LOADS_CODE = {"native/library.py", "runtime/exit_limit.py", "runtime/memory.py"}
 # What opens files, in the node: the models only, and what ROS and OpenCV do by themselves.
-OPENS_FILES = {"blazepose/model_files.py": {"open"}, "native/onnx_file.py": {"read_bytes"}}
+OPENS_FILES = {"blazepose/model_files.py": {"open"}, "native/onnx_file.py": {"read_bytes", "open"}}
 FILE_CALLS = {
     *("open", "read_bytes", "read_text", "write_bytes", "write_text", "unlink", "fromfile"),
     *("imread", "imwrite", "VideoCapture", "VideoWriter", "FileStorage", "load", "memmap"),
