@@ -20,15 +20,15 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import media
-from people.alone import Span, poses_alone
+from people.alone import Span
 from people.calibrated import Camera as TrueCamera
-from people.calibrated import read_cameras, triangulate
-from people.clips import P2S_PEOPLE
+from people.calibrated import read_cameras
+from people.clips import P2S_PEOPLE, p2s_points_m
 
 from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
 from pose_ros.blazepose.datatypes import ImageSize, Poses
 from pose_ros.blazepose.models import MODELS
-from pose_ros.blazepose.topology import FULL_BODY, HIPS
+from pose_ros.blazepose.topology import HIPS
 from pose_ros.geometry.body_origin import surface_z
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.distortion import distortion_from
@@ -60,10 +60,7 @@ def rows() -> Iterator[Row]:
     """Yield the errors in all judged images. MediaUnavailable without the clips."""
     cameras = read_cameras(media.path("p2s_calibration"))
     for name, spans in P2S_PEOPLE.items():
-        alone = [poses_alone(f"p2s_{name}_{span.clip[-5:]}", span) for span in spans]
-        points_px = np.stack([poses["landmarks_px"] for poses in alone])
-        points_m = triangulate(cameras, points_px.reshape(len(cameras), -1, 2))
-        pelvis_m = points_m.reshape(-1, len(FULL_BODY), 3)[:, HIPS].mean(axis=1)
+        pelvis_m = p2s_points_m(name, cameras)[:, HIPS].mean(axis=1)
         for (span, seen_by), model in product(zip(spans, cameras, strict=True), NAMES):
             rotation, translation = (
                 seen_by.camera_from_world[:, :3],

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from people.alone import Span, poses_alone
-from people.calibrated import read_cameras, triangulate
+from people.calibrated import Camera, read_cameras, triangulate
 from people.judging import JOINTS, MATCHED, Row, Similarity, TruePerson, oks
 from pose_ros.blazepose.topology import FULL_BODY
 
@@ -78,15 +78,23 @@ def _sports2d_truth() -> Truth:
     return truth
 
 
+def p2s_points_m(name: str, cameras: Sequence[Camera]) -> Floats:
+    """Return where the landmarks (images, 33, 3) of one of P2S_PEOPLE are, by all cameras."""
+    tracked = [poses_alone(f"p2s_{name}_{span.clip[-5:]}", span) for span in P2S_PEOPLE[name]]
+    points_px = np.stack([poses["landmarks_px"] for poses in tracked])
+    points_m = triangulate(cameras, points_px.reshape(len(cameras), -1, 2))
+    return points_m.reshape(*points_px.shape[1:3], 3)
+
+
 def _p2s_truth(camera: int) -> Truth:
     """Two people, each tracked alone by four calibrated cameras, as this one sees them."""
     cameras = read_cameras(media.path("p2s_calibration"))
     people = []
-    for identity, (name, spans) in enumerate(P2S_PEOPLE.items()):
-        tracked = [poses_alone(f"p2s_{name}_{span.clip[-5:]}", span) for span in spans]
-        points_px = np.stack([poses["landmarks_px"] for poses in tracked])
-        points_m = triangulate(cameras, points_px.reshape(len(cameras), -1, 2))
-        seen_px = cameras[camera - 1].project(points_m).reshape(points_px.shape[1:])
+    for identity, name in enumerate(P2S_PEOPLE):
+        points_m = p2s_points_m(name, cameras)
+        seen_px = (
+            cameras[camera - 1].project(points_m.reshape(-1, 3)).reshape(*points_m.shape[:2], 2)
+        )
         people.append([_p2s_person(identity, landmarks_px) for landmarks_px in seen_px])
     return list(zip(*people, strict=True))
 
