@@ -10,7 +10,6 @@ import numpy as np
 from pose_ros.blazepose.datatypes import Float32Array
 from pose_ros.blazepose.errors import quote
 from pose_ros.blazepose.inference import OnnxModel, Shapes
-from pose_ros.blazepose.model_files import model_path
 from pose_ros.blazepose.options import ModelOptions
 from pose_ros.native.engine import Engine, engine_isa
 from pose_ros.native.library import native_library
@@ -55,14 +54,13 @@ class EngineModel(OnnxModel):
         if library is None or isa is None or not _is_for_engine(outputs, options):
             return
         try:
-            graph = read_onnx(model_path(file, models_dir, options.allow_unverified_models))
-            engine = Engine(library, graph, list(outputs))
-            ours = engine.run(_person())
+            engine = Engine(library, read_onnx(self._path), list(outputs))
+            ours = engine.run(person := _person())
         except (ValueError, OSError, MemoryError) as error:
             reason = quote(str(error) or "out of memory")
             self.runtime += f" (not for the engine: {reason})"
             return
-        self.problem = _problem(file, outputs, ours, self.run(_person()))
+        self.problem = _problem(file, outputs, ours, self.run(person))
         if self.problem is None:
             self._engine, self._session, self.runtime = engine, None, f"engine, {isa}"
 

@@ -82,7 +82,7 @@ class OnnxModel:
         options: ModelOptions,
         models_dir: Path | None = None,
     ) -> None:
-        path = model_path(file, models_dir, options.allow_unverified_models)
+        self._path = path = model_path(file, models_dir, options.allow_unverified_models)
         self._session = _open_session(path, options)
         _check_shapes(path, self._session.get_inputs(), inputs)
         _check_shapes(path, self._session.get_outputs(), outputs)
