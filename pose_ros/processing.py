@@ -232,10 +232,6 @@ class FrameProcessor:
         return (time_ns - last_ns) / 1e9 if 0 < last_ns < time_ns else FRAME_PERIOD_S
 
 
-def _floor(options: NodeOptions) -> tuple[float, str]:
-    return options.camera_height_m, options.floor_frame
-
-
 def _decode(message: Image | CompressedImage, value_range: ValueRange) -> ImageArray:
     if isinstance(message, CompressedImage):
         return rgb_from_compressed(message, value_range)

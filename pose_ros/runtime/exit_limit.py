@@ -1,8 +1,8 @@
 """A limit for the end of the process: it exits even if the middleware hangs.
 
-Fast DDS 2.14 can spin for ever where several processes end at once: deleting a participant waits,
+Fast DDS 2.14 can block forever where several processes end at once: deleting a participant waits,
 with a lock held, for a callback that waits for the lock. Python can do nothing then, since the
-thread that spins holds the interpreter's lock too. So a timer of the C library ends the process.
+thread that waits holds the interpreter's lock too. So a timer of the C library ends the process.
 """
 
 from __future__ import annotations
