@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pose_ros.body.figure import SIDES, Arm, Figure
+from pose_ros.body.swings import Swings
 
-_KEPT_NS = 2_000_000_000
-"""How long arms are remembered; whoever waves has swung the hand to and fro within it."""
+_KEPT_NS = 1_000_000_000
+"""How long arms are remembered: longer than whoever points keeps the arm still."""
 
 # Parts of the arm's length that the wrist must be above the shoulder, to begin and to go on.
 _RAISED, _STILL_RAISED = 0.18, 0.08
@@ -30,32 +31,38 @@ _MIN_POINTING_RISE, _MAX_POINTING_RISE = -0.7, 0.7
 _AIMING_NS, _MAX_AIM_TURN = 400_000_000, 0.25
 """Who points keeps the arm still for so long: its direction turns by less than this (rad)."""
 
-_MIN_FOREARM_RISE, _MIN_HAND_RISE = 0.4, -0.5
-"""Who waves holds the hand above the elbow, and not far below the shoulder."""
-_MIN_SWING = 0.3
-"""How far (rad) the forearm swings aside, seen by the camera, to count; some 17 degrees."""
-_MIN_SWINGS, _MIN_MORE_SWINGS, _MAX_SWING_NS = 3, 2, 800_000_000
+_MIN_SWINGS, _MIN_MORE_SWINGS = 3, 2
 """To begin and to go on. The first is how the hand came up; who lowers it again makes two."""
 
 
 class Trace:
-    """The arms of one person in the images of the last 2 s: the time and the arm, if visible."""
+    """The arms of one person in the images of the last second, and how they have swung.
 
-    __slots__ = ("arms",)
+    `arms` has the time and the arm, if visible, by side.
+    """
+
+    __slots__ = ("_swings", "arms")
 
     def __init__(self) -> None:
         self.arms: dict[str, deque[tuple[int, Arm | None]]] = {side: deque() for side in SIDES}
+        self._swings = {side: Swings() for side in SIDES}
 
     def add(self, figure: Figure, time_ns: int) -> None:
         """Take the figure of another image."""
         for side, arms in self.arms.items():
-            arms.append((time_ns, figure.arm(side)))
+            arm = figure.arm(side)
+            self._swings[side].add(arm, time_ns)
+            arms.append((time_ns, arm))
             while time_ns - arms[0][0] > _KEPT_NS:
                 arms.popleft()
 
     def arm(self, side: str) -> Arm | None:
         """Return the arm in the newest image; None if it is not visible there."""
         return self.arms[side][-1][1]
+
+    def swings(self, side: str) -> int:
+        """Return how often a hand that is held up has swung aside in the last 2 s."""
+        return self._swings[side].count(self.arms[side][-1][0])
 
 
 class Gesture(NamedTuple):
@@ -85,22 +92,7 @@ def is_pointing(trace: Trace, side: str, is_going_on: bool = False) -> bool:
 
 def is_waving(trace: Trace, side: str, is_going_on: bool = False) -> bool:
     """Return whether a hand that is held up has swung to and fro."""
-    newest = trace.arm(side)
-    if newest is None or not _is_held_up(newest):
-        return False
-    swings, direction, since_ns, extreme = 0, 0, 0, math.nan
-    for time_ns, arm in trace.arms[side]:
-        if arm is None or not _is_held_up(arm):
-            swings, direction, extreme = 0, 0, math.nan
-            continue
-        angle = arm.swing_rad
-        if math.isnan(extreme) or direction * (angle - extreme) > 0:  # first, or further on
-            since_ns, extreme = time_ns, angle
-        elif abs(angle - extreme) >= _MIN_SWING:  # back
-            swings = swings + 1 if time_ns - since_ns <= _MAX_SWING_NS else 1
-            direction = 1 if angle > extreme else -1
-            since_ns, extreme = time_ns, angle
-    return swings >= (_MIN_MORE_SWINGS if is_going_on else _MIN_SWINGS)
+    return trace.swings(side) >= (_MIN_MORE_SWINGS if is_going_on else _MIN_SWINGS)
 
 
 GESTURES = (
@@ -138,7 +130,3 @@ def _is_aimed(trace: Trace, side: str) -> bool:
         for time_ns, arm in arms
         if now_ns - time_ns <= _AIMING_NS
     )
-
-
-def _is_held_up(arm: Arm) -> bool:
-    return arm.forearm_rise >= _MIN_FOREARM_RISE and arm.rise >= _MIN_HAND_RISE
