@@ -22,17 +22,18 @@ from pose_ros.geometry.position import PositionEstimator
 SECOND_NS = 10**9
 # The scenes' camera looks down by 8 degrees onto people whose soles are so far below their hips.
 TILT_DEG, SOLE_M = 8.0, 0.90
-PINHOLE = [
-    scene
-    for scene in synthetic_body.all_scenes()
-    if scene.camera is synthetic_body.CAMERAS["pinhole"]
-]
-# Standing and walking, from 4 m away: the feet are in the image.
-FAR = [PINHOLE[3], PINHOLE[15]]
+# Scenes of the pinhole camera: standing and walking, from 4 m away, so the feet are in the image.
+STANDING, WALKING = 3, 15
 
 
 def random() -> np.random.Generator:
     return np.random.default_rng(1)
+
+
+def pinhole(number: int) -> Scene:
+    """One of the scenes of the pinhole camera."""
+    camera = synthetic_body.CAMERAS["pinhole"]
+    return [scene for scene in synthetic_body.all_scenes() if scene.camera is camera][number]
 
 
 def floor_below(scene: Scene) -> Floor:
@@ -145,7 +146,7 @@ def test_a_better_source_overrules_those_that_do_not_agree() -> None:
 @pytest.mark.parametrize("factor", [0.7, 1.0, 1.15])
 def test_what_depth_shows_is_remembered_while_the_person_is_there(factor: float) -> None:
     used = PositionEstimator(PositionOptions())
-    scene = taller(PINHOLE[2], factor)
+    scene = taller(pinhole(2), factor)
     shown = at(used, scene, with_depth=True)
     later = at(used, scene, image=2)
     assert (shown.source, later.source) == ("depth", "world")
@@ -158,7 +159,7 @@ def test_what_depth_shows_is_remembered_while_the_person_is_there(factor: float)
 
 
 def test_who_is_held_for_a_moment_stays_as_tall() -> None:
-    used, scene = PositionEstimator(PositionOptions()), taller(PINHOLE[2], 0.7)
+    used, scene = PositionEstimator(PositionOptions()), taller(pinhole(2), 0.7)
     shown = at(used, scene, with_depth=True)
     lost = dataclasses.replace(pose_of(scene, random()), held_ns=SECOND_NS)
     used.estimate(Poses(time_ns=2 * SECOND_NS, held=[lost]), scene.camera, None)
@@ -171,9 +172,9 @@ def test_who_is_held_for_a_moment_stays_as_tall() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.7, 1.0, 1.08])
-@pytest.mark.parametrize("scene", FAR, ids=["standing", "walking"])
-def test_feet_on_the_floor_show_the_distance(scene: Scene, factor: float) -> None:
-    person = taller(scene, factor)
+@pytest.mark.parametrize("number", [STANDING, WALKING], ids=["standing", "walking"])
+def test_feet_on_the_floor_show_the_distance(number: int, factor: float) -> None:
+    person = taller(pinhole(number), factor)
     position = at(PositionEstimator(PositionOptions()), person, floor=floor_below(person))
     assert position.height_m > 0
     assert z_m(position) == pytest.approx(truth_m(person), rel=0.04)
@@ -181,7 +182,7 @@ def test_feet_on_the_floor_show_the_distance(scene: Scene, factor: float) -> Non
 
 
 def test_feet_that_are_hidden_later_leave_the_height_until_there_is_another_floor() -> None:
-    used, person = PositionEstimator(PositionOptions()), taller(FAR[0], 0.7)
+    used, person = PositionEstimator(PositionOptions()), taller(pinhole(STANDING), 0.7)
     shown = at(used, person, floor=floor_below(person))
     assert at(used, person, image=2).height_m == pytest.approx(shown.height_m)
     used.forget_floor()
@@ -198,7 +199,7 @@ def level(scene: Scene) -> Scene:
 
 
 def test_the_height_of_a_level_camera_gives_it_too_but_less_surely() -> None:
-    person = taller(level(FAR[0]), 0.93)
+    person = taller(level(pinhole(STANDING)), 0.93)
     height_m = float(person.joints_m[[27, 28], 1].max()) + 0.07
     options = PositionOptions(camera_height_m=height_m)
     position = at(PositionEstimator(options), person)
@@ -214,7 +215,7 @@ def test_the_height_of_a_level_camera_gives_it_too_but_less_surely() -> None:
 
 
 def test_who_is_seen_in_part_is_less_sure() -> None:
-    scene, stds = FAR[0], []
+    scene, stds = pinhole(STANDING), []
     for unseen in ((), ("left_knee",), ("left_knee", "right_knee"), ("left_hip", "right_hip")):
         pose = changed(scene, **dict.fromkeys(unseen, (300.0, 500.0)))
         (position,) = PositionEstimator(PositionOptions()).estimate(
@@ -243,7 +244,7 @@ def is_shown(pose: Pose, scene: Scene, floor: Floor) -> bool:
 
 
 def test_feet_that_are_not_seen_show_nothing() -> None:
-    scene, floor = FAR[0], floor_below(FAR[0])
+    scene, floor = pinhole(STANDING), floor_below(pinhole(STANDING))
     assert is_shown(pose_of(scene, random()), scene, floor)
     assert not is_shown(changed(scene, left_ankle=(300, 479)), scene, floor)
     assert not is_shown(changed(scene, right_ankle=(700, 400)), scene, floor)
@@ -255,7 +256,7 @@ def test_feet_that_are_not_seen_show_nothing() -> None:
 
 
 def test_feet_above_the_camera_and_people_who_lie_show_nothing() -> None:
-    scene = FAR[0]
+    scene = pinhole(STANDING)
     up = floor_below(scene).normal
     assert not is_shown(pose_of(scene, random()), scene, Floor(-up, 1.0))
     assert not is_shown(pose_of(scene, random()), scene, Floor(np.array((1.0, 0, 0)), 1.0))
