@@ -6,6 +6,7 @@ Distances are Euclidean in image px over the landmarks that the reference calls 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,13 @@ import numpy.typing as npt
 import pytest
 
 from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
-from pose_ros.blazepose.datatypes import ImageArray, ImageSize, NormalizedRect, size_of
+from pose_ros.blazepose.datatypes import (
+    Detection,
+    ImageArray,
+    ImageSize,
+    NormalizedRect,
+    size_of,
+)
 from pose_ros.blazepose.detector import Detector
 from pose_ros.blazepose.engine_model import EngineModel
 from pose_ros.blazepose.inference import Network, OnnxModel, Shapes
@@ -27,7 +34,7 @@ from pose_ros.blazepose.models import MODELS
 from pose_ros.blazepose.options import ModelOptions
 from pose_ros.blazepose.roi import roi_from_points
 from pose_ros.blazepose.timeline import FRAME_NS
-from pose_ros.blazepose.track import Pipeline, Track
+from pose_ros.blazepose.track import Observation, Pipeline, Track
 from pose_ros.native.engine import engine_isa
 from pose_ros.native.library import native_library
 
@@ -66,8 +73,9 @@ Floats = npt.NDArray[np.float64]
 Golden = dict[str, npt.NDArray[Any]]
 
 STATIC = [(model, name, "static") for model in MODELS for name in PICTURES]
-RAW = [(model, name, "raw") for model in MODELS for name in CLIPS]
-TRACKED = [(model, name, mode) for model in MODELS for name in CLIPS for mode in MODES]
+# By clip, as the frames of one clip are kept.
+RAW = [(model, name, "raw") for name in CLIPS for model in MODELS]
+TRACKED = [(model, name, mode) for name in CLIPS for model in MODELS for mode in MODES]
 TRACKED += [(model, "cuts", "smooth") for model in FULL_BODY]
 LOST = ("astronaut_moving", "cuts")
 TRACKER = [
@@ -131,6 +139,60 @@ class Frame:
     has_detected: bool
 
 
+@functools.cache
+def pipeline(model: str, backend: type[Network]) -> Pipeline:
+    """Load the networks of a model once."""
+    return Pipeline(ModelOptions(model=model, heatmap_kernel=HEATMAP_KERNEL), backend)
+
+
+class Frames:
+    """The frames of a picture or a clip by their index, kept once they are decoded."""
+
+    def __init__(self, name: str) -> None:
+        self._left = media.frames(name)
+        self._decoded: list[ImageArray] = []
+
+    def __getitem__(self, index: int) -> ImageArray:
+        while len(self._decoded) <= index:
+            self._decoded.append(next(self._left))
+            self._decoded[-1].setflags(write=False)
+        return self._decoded[index]
+
+
+frames_of = functools.lru_cache(maxsize=1)(Frames)  # up to 800 MB of a clip
+
+
+class Networks:
+    """What the networks of a model find in the frames of an input, kept for the tests after.
+
+    Several tests replay the same frames and rectangles: the modes differ in the filters alone.
+    """
+
+    def __init__(self, model: str, backend: type[Network], name: str) -> None:
+        self._pipeline, self._name = pipeline(model, backend), name
+        self.image_size = size_of(frames_of(name)[0])
+        self._detected: dict[int, tuple[NormalizedRect, Detection] | None] = {}
+        self._observed: dict[tuple[int, NormalizedRect], Observation | None] = {}
+
+    def detect(self, index: int) -> tuple[NormalizedRect, Detection] | None:
+        """Return the best detection in a frame, and where to look for it."""
+        if index not in self._detected:
+            found = self._pipeline.detect(frames_of(self._name)[index], 0.5)
+            self._detected[index] = next(iter(found), None)
+        return self._detected[index]
+
+    def observe(self, index: int, rect: NormalizedRect) -> Observation | None:
+        """Return what is seen in a rectangle of a frame."""
+        key = index, rect
+        if key not in self._observed:
+            image = frames_of(self._name)[index]
+            self._observed[key] = self._pipeline.observe(image, rect, 0.5)
+        return self._observed[key]
+
+
+networks = functools.cache(Networks)
+
+
 class Replay:
     """Drives that pipeline as PoseTracker does, with rectangles that keep every bit.
 
@@ -141,18 +203,19 @@ class Replay:
     def __init__(
         self,
         model: str,
+        name: str,
         mode: str,
         keeps_filters: bool = False,
         backend: type[Network] = EngineModel,
     ) -> None:
-        options = ModelOptions(model=model, heatmap_kernel=HEATMAP_KERNEL)
-        self._pipeline = Pipeline(options, backend=backend)
+        self._model, self._networks = MODELS[model], networks(model, backend, name)
         self._mode, self._keeps_filters = mode, keeps_filters
         self._track = self._fresh()
+        self.image_size = self._networks.image_size
 
     def _fresh(self) -> Track:
-        model = self._pipeline.model
-        return Track(model, 1, model.smoothing.switched(self._mode == "smooth"))
+        smoother = self._model.smoothing.switched(self._mode == "smooth")
+        return Track(self._model, 1, smoother)
 
     def _lost(self) -> Track:
         fresh, old = self._fresh(), self._track.smoother
@@ -161,15 +224,15 @@ class Replay:
         kept = replace(fresh.smoother, visibility=old.visibility, world=old.world)
         return replace(fresh, smoother=kept)
 
-    def track(self, image: ImageArray, time_ns: int, rect: NormalizedRect | None) -> Frame:
-        """Process an image, in the rectangle if one is given."""
+    def track(self, index: int, time_ns: int, rect: NormalizedRect | None) -> Frame:
+        """Process a frame, in the rectangle if one is given."""
         if self._mode == "static":
             self._track = self._fresh()
         detection, updated = None, None
         rect = rect or self._track.next_rect
         if rect is None:
-            rect, detection = next(iter(self._pipeline.detect(image, 0.5)), (None, None))
-        if rect is not None and (seen := self._pipeline.observe(image, rect, 0.5)):
+            rect, detection = self._networks.detect(index) or (None, None)
+        if rect is not None and (seen := self._networks.observe(index, rect)):
             updated = self._track.update(seen, time_ns, detection)
         pose, self._track = updated or (None, self._lost())
         return Frame(pose, self._track.next_rect, detection is not None)
@@ -206,25 +269,22 @@ def first_loss(golden: Golden) -> int:
     return int(lost[0]) + 1 if len(lost) else len(found)
 
 
-def replay(
-    replayed: Replay, name: str, golden: Golden, forced: bool, count: int, kept_until: int
-) -> Report:
+def replay(replayed: Replay, golden: Golden, forced: bool, count: int, kept_until: int) -> Report:
     """Replay the first frames of a golden file, with its ROIs if `forced`.
 
     Visibility and world landmarks are compared in the frames before `kept_until`.
     """
     report, found = Report(), has_pose(golden)
-    for index, image in enumerate(itertools.islice(media.frames(name), count)):
+    for index in range(count):
         rect = rect_of(golden["roi"][index]) if forced else None
-        frame = replayed.track(image, int(golden["timestamp_ns"][index]), rect)
+        frame = replayed.track(index, int(golden["timestamp_ns"][index]), rect)
         report.frames += 1
         report.detection_mismatches += frame.has_detected != golden["detected"][index]
         report.presence_mismatches += (frame.pose is not None) != found[index]
         if frame.pose is not None and found[index]:
-            report.add_pose(index, frame, golden, size_of(image))
+            report.add_pose(index, frame, golden, replayed.image_size)
             if index < kept_until:
                 report.add_kept(index, frame.pose, golden)
-    assert report.frames == count
     return report
 
 
@@ -244,8 +304,8 @@ def run(
     count = min(len(golden["landmarks"]), max_frames or len(golden["landmarks"]))
     is_cleared = mode == "smooth" and model in FULL_BODY and not keeps_filters
     kept_until = first_loss(golden) if is_cleared else count
-    replayed = Replay(model, mode, keeps_filters, backend)
-    return replay(replayed, name, golden, forced, count, kept_until)
+    replayed = Replay(model, name, mode, keeps_filters, backend)
+    return replay(replayed, golden, forced, count, kept_until)
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +386,7 @@ def test_after_a_loss_the_difference_is_the_references_kept_filters(
     count = len(golden["landmarks"])
     assert first_loss(golden) < count
     keeping, clearing = (
-        replay(Replay(model, "smooth", keeps), name, golden, True, count, count)
+        replay(Replay(model, name, "smooth", keeps), golden, True, count, count)
         for keeps in (True, False)
     )
     table.append(describe("filters kept", model, name, "smooth", keeping))
@@ -345,10 +405,11 @@ def test_the_tracker_is_this_pipeline(model: str, name: str, mode: str) -> None:
         static_image_mode=mode == "static",
         heatmap_kernel=HEATMAP_KERNEL,
     )
-    tracker, replayed, losses = PoseTracker(options), Replay(model, mode), 0
-    for index, image in enumerate(media.frames(name), 1):
-        frame = replayed.track(image, index * FRAME_NS, None)
-        poses = tracker.track(image, index * FRAME_NS)
+    tracker, replayed, losses = PoseTracker(options), Replay(model, name, mode), 0
+    for index, image in enumerate(media.frames(name)):
+        time_ns = (index + 1) * FRAME_NS
+        frame = replayed.track(index, time_ns, None)
+        poses = tracker.track(image, time_ns)
         losses += not poses
         assert bool(poses) == (frame.pose is not None)
         if poses and frame.pose is not None:
@@ -370,10 +431,8 @@ def test_the_detector_agrees_where_the_references_ran(
 
     person_detector = Detector(row.detector, load)
     keypoints_px, rois_px, scores, width_px = [], [], [], 0
-    last = int(np.flatnonzero(golden["detected"])[-1])
-    for index, image in enumerate(itertools.islice(media.frames(name), last + 1)):
-        if not golden["detected"][index]:
-            continue
+    for index in np.flatnonzero(golden["detected"]).tolist():
+        image = frames_of(name)[index]
         size = size_of(image)
         found = next(iter(person_detector.detect(image, 0.5)), None)
         assert found is not None, f"no detection in frame {index}"
@@ -463,15 +522,13 @@ def test_with_the_references_roi_masks_agree(model: str, name: str, table: list[
     golden = golden_file(model, name, "static" if name in PICTURES else "raw")
     with np.load(GOLDEN / f"{model}__{name}__mask.npz") as arrays:
         references = dict(zip(arrays["frame"].tolist(), arrays["mask"], strict=True))
-    pipeline = Pipeline(ModelOptions(model=model, heatmap_kernel=HEATMAP_KERNEL), EngineModel)
-    for index, image in enumerate(itertools.islice(media.frames(name), max(references) + 1)):
-        if index not in references:
-            continue
+    for index, stored in references.items():
         rect = NormalizedRect(*golden["roi"][index])
-        seen = pipeline.observe(image, rect, 0.5, with_mask=True)
+        image = frames_of(name)[index]
+        seen = pipeline(model, EngineModel).observe(image, rect, 0.5, with_mask=True)
         assert seen is not None
         assert seen.mask is not None
-        reference = references[index] / 255
+        reference = stored / 255
         ours, theirs = seen.mask > 0.5, reference > 0.5
         overlap = float((ours & theirs).sum() / (ours | theirs).sum())
         difference = np.abs(seen.mask - reference)
