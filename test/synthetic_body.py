@@ -197,9 +197,10 @@ def render_m(
     z_m = wall_m / (rays @ (0.1, 0.05, 1.0))
     z_m[~(z_m > 0)] = np.nan
     corners = np.stack(np.meshgrid((-1, 1), (-1, 1), (-1, 1)), axis=-1).reshape(-1, 3)
-    for x, y, z, radius in spheres:
+    around_m = spheres[:, None, :3] + corners * spheres[:, None, 3:] * 1.1
+    boxes = camera.project(around_m.reshape(-1, 3)).reshape(*around_m.shape[:2], 2)
+    for (x, y, z, radius), box in zip(spheres, boxes, strict=True):
         center = np.array((x, y, z))
-        box = camera.project(center + corners * radius * 1.1)
         if not np.isfinite(box).all():
             continue  # partly beside or behind the camera
         (left, top), (right, bottom) = (
@@ -242,9 +243,13 @@ def make_scene(
     return Scene(camera, body, pixels, z_m, visibility)
 
 
-@cache
 def all_scenes(inside_flesh: bool = False) -> tuple[Scene, ...]:
     """Return every pose in every camera at every distance; the rest of a scene takes turns."""
+    return _rendered(inside_flesh)
+
+
+@cache
+def _rendered(inside_flesh: bool) -> tuple[Scene, ...]:
     turns = zip(cycle(HEADINGS_DEG), cycle(BUILDS), cycle(WALLS_M))  # without end
     scenes = []
     for camera in CAMERAS.values():
