@@ -10,7 +10,7 @@ import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import media
 import numpy as np
@@ -20,9 +20,11 @@ from pose_ros.blazepose import Pose, PoseTracker, PoseTrackerOptions, Roi
 from pose_ros.blazepose.datatypes import Float32Array, ImageArray
 from pose_ros.blazepose.engine_model import EngineModel
 from pose_ros.blazepose.errors import ImageError, ModelFileError, OptionError
+from pose_ros.blazepose.inference import Shapes
 from pose_ros.blazepose.mask_smoothing import smooth_mask
 from pose_ros.blazepose.model_files import MANIFEST
 from pose_ros.blazepose.models import MODELS
+from pose_ros.blazepose.options import ModelOptions
 from pose_ros.blazepose.timeline import FRAME_NS, MAX_GAP_NS
 
 PX = 2e-3  # float32 rounding of normalized coordinates
@@ -47,8 +49,26 @@ def black() -> ImageArray:
     return np.zeros_like(frames()[0])
 
 
+class Kept(EngineModel):
+    """The default backend, which loads a network once for all trackers of this module."""
+
+    kept: ClassVar[dict[Any, Kept]] = {}
+    is_loaded = False
+
+    def __new__(
+        cls, file: str, inputs: Shapes, outputs: Shapes, options: ModelOptions, _: Path | None
+    ) -> Kept:
+        return cls.kept.setdefault((file, options.part(ModelOptions)), super().__new__(cls))
+
+    def __init__(self, *arguments: Any) -> None:
+        if not self.is_loaded:
+            super().__init__(*arguments)
+            self.is_loaded = True
+
+
 def make_tracker(**options: Any) -> PoseTracker:
-    return PoseTracker(PoseTrackerOptions(**{"model": "upper_body", **options}))
+    chosen = PoseTrackerOptions(**{"model": "upper_body", **options})
+    return PoseTracker(chosen, backend=Kept)
 
 
 def stamp(index: int) -> int:
