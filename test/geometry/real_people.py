@@ -13,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -92,10 +93,15 @@ def cases(rows_px: int) -> Iterator[Case]:
         image = cv2.resize(scene.measured.image, size, interpolation=cv2.INTER_AREA)
         camera, depth = _camera(scene, scale, ImageSize(*size)), _depth(scene, size)
         for person in scene.people:
-            tracker = PoseTracker(PoseTrackerOptions(model=model))
-            pose = _pose(tracker, np.ascontiguousarray(image, np.uint8), person, scale)
+            _tracker(model).reset()
+            pose = _pose(_tracker(model), np.ascontiguousarray(image, np.uint8), person, scale)
             if pose is not None:
                 yield Case(person, model, scale, pose, camera, depth, scene.floor)
+
+
+@cache
+def _tracker(model: str) -> PoseTracker:
+    return PoseTracker(PoseTrackerOptions(model=model))
 
 
 def _camera(scene: Scene, scale: float, size: ImageSize) -> Camera:
