@@ -13,6 +13,8 @@ LEVEL_CAMERA_UP: Vector = (0.0, -1.0, 0.0)
 """The direction away from the ground, in the optical frame of a camera that is level."""
 SIDES = ("left", "right")
 _MIN_VISIBILITY = 0.5
+# Of an elbow whose shoulder and wrist are visible.
+_ELBOW_VISIBILITY = 0.3
 # Of a knee whose ankle is not visible. Below it the model may guess, as of who sits at a table.
 _SURE_VISIBILITY = 0.7
 _NO_LENGTH = 1e-12
@@ -91,7 +93,7 @@ class Figure:
         """Return an arm; None if shoulder, elbow or wrist is not visible."""
         index = SIDES.index(side)
         joints = (SHOULDERS[index], _ELBOWS[index], _WRISTS[index])
-        if not self._sees(joints):
+        if not self._sees(joints[::2]) or not self._sees(joints[1:2], _ELBOW_VISIBILITY):
             return None
         shoulder, elbow, wrist = (self._points[joint] for joint in joints)
         upper, forearm, whole = (
@@ -132,13 +134,18 @@ class Figure:
     def lean(self) -> float | None:
         """How far the body's center of mass is from above the feet, as a part of a leg's length.
 
-        Somebody whose weight rests on the feet has it above them. None unless both are visible.
+        Somebody whose weight rests on the feet has it above them. If one leg alone is visible, it
+        is taken for both. None if neither is.
         """
-        if len(self._points) <= _FEET[1] or not self._sees((*KNEES, *ANKLES)):
+        seen = [i for i in (0, 1) if len(self._points) > _FEET[i] and self._sees_leg(i)]
+        if not seen:
             return None
         hips, shoulders = self._middle(HIPS), self._middle(SHOULDERS)
-        knees, ankles = self._middle(KNEES), self._middle(ANKLES)
-        feet = middle(ankles, self._middle(_FEET))
+        knees, ankles, toes = (
+            middle(self._points[joints[seen[0]]], self._points[joints[seen[-1]]])
+            for joints in (KNEES, ANKLES, _FEET)
+        )
+        feet = middle(ankles, toes)
         centers = (
             (_UPPER_MASS, _between(hips, shoulders, _UPPER_CENTER)),
             (_THIGH_MASS, _between(hips, knees, 0.5)),
@@ -150,11 +157,14 @@ class Figure:
         aside = math.sqrt(max(dot(away, away) - height * height, 0.0))
         return aside / (_length(_minus(hips, knees)) + _length(_minus(knees, ankles)))
 
-    def _sees(self, joints: Sequence[int]) -> bool:
+    def _sees_leg(self, index: int) -> bool:
+        return self._sees((KNEES[index], ANKLES[index]))
+
+    def _sees(self, joints: Sequence[int], least: float = _MIN_VISIBILITY) -> bool:
         """Return whether all of some landmarks are visible, and known."""
         points, visibility = self._points, self._visibility
         for joint in joints:  # a loop takes half the time of all() with a generator
-            if not (visibility[joint] >= _MIN_VISIBILITY and math.isfinite(sum(points[joint]))):
+            if not (visibility[joint] >= least and math.isfinite(sum(points[joint]))):
                 return False
         return True
 

@@ -17,7 +17,9 @@ _KEPT_NS = 1_000_000_000
 """How long arms are remembered: longer than whoever points keeps the arm still."""
 
 # Parts of the arm's length that the wrist must be above the shoulder, to begin and to go on.
-_RAISED, _STILL_RAISED = 0.18, 0.08
+_RAISED, _STRETCHED_RAISED, _STILL_RAISED = 0.18, 0.13, 0.08
+_STRETCHED_DEG = 135.0
+"""A stretched arm needs less: the hand of a bent one is near the head also for other reasons."""
 _AT_TRUNK = 0.75
 """The arm of somebody who lies can be level and yet only be at the side."""
 _FOLDED_DEG = 40.0
@@ -26,8 +28,10 @@ _PROPPED_TO_HEAD, _PROPPED_DEG = 0.5, 115.0
 """A hand that touches the head is there, with the elbow bent: that is not a raised arm."""
 
 # The elbow of an arm that points, and how far it is from hanging and from upright.
-_POINTING_DEG, _STILL_POINTING_DEG = 150.0, 140.0
-_MIN_POINTING_RISE, _MAX_POINTING_RISE = -0.7, 0.7
+_POINTING_DEG, _STILL_POINTING_DEG = 140.0, 130.0
+_MIN_POINTING_RISE, _MAX_POINTING_RISE = -0.65, 0.7
+_MAX_POINTING_ALONG_TRUNK = 0.65
+"""An arm nearer to the trunk than some 50 degrees rests, as on a lap, or swings."""
 _AIMING_NS, _MAX_AIM_TURN = 400_000_000, 0.25
 """Who points keeps the arm still for so long: its direction turns by less than this (rad)."""
 
@@ -79,7 +83,8 @@ def is_raised(trace: Trace, side: str, is_going_on: bool = False) -> bool:
     if arm is None or arm.elbow_deg < _FOLDED_DEG or arm.along_trunk > _AT_TRUNK:
         return False
     is_propped = arm.to_head < _PROPPED_TO_HEAD and arm.elbow_deg < _PROPPED_DEG
-    return not is_propped and arm.rise >= (_STILL_RAISED if is_going_on else _RAISED)
+    needed = _STRETCHED_RAISED if arm.elbow_deg >= _STRETCHED_DEG else _RAISED
+    return not is_propped and arm.rise >= (_STILL_RAISED if is_going_on else needed)
 
 
 def is_pointing(trace: Trace, side: str, is_going_on: bool = False) -> bool:
@@ -115,7 +120,7 @@ def _is_stretched_out(arm: Arm | None, elbow_deg: float) -> bool:
         arm is not None
         and arm.elbow_deg >= elbow_deg
         and _MIN_POINTING_RISE <= arm.rise <= _MAX_POINTING_RISE
-        and arm.along_trunk <= _AT_TRUNK
+        and arm.along_trunk <= _MAX_POINTING_ALONG_TRUNK
     )
 
 

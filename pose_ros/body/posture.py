@@ -15,7 +15,7 @@ _UPRIGHT, _LEANING = 0.8, 0.7
 straight, as in a large step, or seen by a camera that is not quite level."""
 _BENT_KNEE_DEG, _STRAIGHT_KNEE_DEG = 120.0, 150.0
 """Nobody stands on a leg that is bent more than the first; the second is a straight one."""
-_LOW = 0.7
+_LOW = 0.76
 """Who sits or crouches has both hips lower than that; between the two nobody can say."""
 _STEEP_THIGH, _FLAT_THIGH = 0.9, 0.6
 """Where the ankle is not visible, and the thigh alone must do: who stands, and who does not."""
@@ -24,8 +24,14 @@ _LYING_RISE, _CURLED_RISE = 0.45, 0.3
 """Who lies has the hips lower than the first above straight legs, and the second above bent ones;
 higher than that who is bent low over them crouches, or rises."""
 _MAX_SITTING_TILT_DEG = 45.0
-_MAX_BALANCED_LEAN, _MIN_SEATED_LEAN = 0.22, 0.26
-"""Who crouches carries the weight on the feet; who sits has it behind them."""
+_ON_FLOOR = 0.2
+"""Who crouches has the hips higher than that; lower, one can only sit or lie."""
+_BALANCE_PER_DEG = 0.01
+_MAX_BALANCED, _MIN_SEATED = -0.07, 0.0
+"""Who crouches carries the weight on the feet, and for that bends the back forward; who sits does
+neither. The lean alone is not enough: much of it is depth, which the model knows least."""
+_ON_FEET = 0.08
+"""A lean that is so small is enough."""
 
 
 def posture(figure: Figure) -> str:
@@ -33,29 +39,38 @@ def posture(figure: Figure) -> str:
     legs = [leg for side in SIDES if (leg := figure.leg(side)) is not None]
     if not legs or not figure.has_torso:
         return UNKNOWN
-    if any(map(_is_stood_on, legs)) or _has_steep_thighs(legs):
+    if _is_stood_on(legs) or _has_steep_thighs(legs):
         return "standing"
     clear = [leg for leg in legs if not _is_unclear(leg)]
     if not clear:
         return UNKNOWN
-    lean = figure.lean
-    is_balanced = lean is not None and lean <= _MAX_BALANCED_LEAN
-    if not all(map(_is_low, clear)):
-        return "crouching" if is_balanced and all(map(_is_bent, clear)) else UNKNOWN
-    tilt_deg = figure.tilt_deg
-    if tilt_deg >= _LYING_TILT_DEG:
-        return "lying" if all(map(_is_flat, clear)) else UNKNOWN
-    if is_balanced:
+    tilt_deg, balance = figure.tilt_deg, _balance(figure)
+    if tilt_deg >= _LYING_TILT_DEG and all(map(_is_flat, clear)):
+        return "lying"
+    is_low, is_on_floor = all(map(_is_low, clear)), any(map(_is_on_floor, clear))
+    if balance <= _MAX_BALANCED and not is_on_floor and (is_low or all(map(_is_bent, clear))):
         return "crouching"
-    is_seated = lean is None or lean >= _MIN_SEATED_LEAN
-    return "sitting" if is_seated and tilt_deg <= _MAX_SITTING_TILT_DEG else UNKNOWN
+    is_seated = is_low and tilt_deg <= _MAX_SITTING_TILT_DEG
+    return "sitting" if is_seated and (balance >= _MIN_SEATED or is_on_floor) else UNKNOWN
 
 
-def _is_stood_on(leg: Leg) -> bool:
-    """Return whether somebody stands on a leg; False if the ankle is not visible."""
-    if leg.knee_deg >= _STRAIGHT_KNEE_DEG:
-        return leg.rise >= _LEANING
-    return leg.knee_deg >= _BENT_KNEE_DEG and leg.rise >= _UPRIGHT
+def _balance(figure: Figure) -> float:
+    """Return the less, the more somebody seems to rest on the feet; infinity without feet."""
+    lean = figure.lean
+    if lean is None:
+        return math.inf
+    return -math.inf if lean <= _ON_FEET else lean - _BALANCE_PER_DEG * figure.tilt_deg
+
+
+def _is_stood_on(legs: Sequence[Leg]) -> bool:
+    """Return whether somebody stands on a leg whose ankle is visible.
+
+    Beside a bent leg it has to be straight: who sits on a high stool has a foot on the ground.
+    """
+    if any(leg.knee_deg >= _STRAIGHT_KNEE_DEG and leg.rise >= _LEANING for leg in legs):
+        return True
+    is_high = any(leg.rise >= _UPRIGHT and not math.isnan(leg.knee_deg) for leg in legs)
+    return is_high and not any(map(_is_bent, legs))
 
 
 def _has_steep_thighs(legs: Sequence[Leg]) -> bool:
@@ -75,6 +90,10 @@ def _is_low(leg: Leg) -> bool:
 def _is_bent(leg: Leg) -> bool:
     """Return whether nobody stands on a leg, however high the hip is; False without an ankle."""
     return leg.knee_deg < _BENT_KNEE_DEG
+
+
+def _is_on_floor(leg: Leg) -> bool:
+    return leg.rise < _ON_FLOOR and not math.isnan(leg.knee_deg)
 
 
 def _is_flat(leg: Leg) -> bool:

@@ -13,7 +13,7 @@ from body.figures import ALL_VISIBLE, DOWN, FORWARD, HANGING, OUT, UP, body, fig
 from body.figures import waving_arm as waving
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.body.figure import Figure
-from pose_ros.body.gestures import GESTURES, Trace
+from pose_ros.body.gestures import GESTURES, Trace, is_raised
 
 RAISED: Limbs = (UP, UP)
 POINTING: Limbs = ((0.3, 0.1, -1.0), (0.3, 0.1, -1.0))
@@ -101,6 +101,26 @@ def test_a_hand_that_is_raised_once_does_not_wave() -> None:
         return along, along
 
     assert made(raising) == {"raising_left_arm"}
+
+
+@pytest.mark.parametrize(("slope", "expected"), [(0.10, False), (0.15, True)])
+def test_a_stretched_arm_is_raised_a_little_above_the_shoulder(
+    slope: float, expected: bool
+) -> None:
+    along = (1.0, -slope, 0.0)
+    assert ("raising_left_arm" in made((along, along))) == expected
+
+
+def test_an_arm_that_is_not_quite_stretched_points() -> None:
+    assert made(((0.3, 0.4, -0.9), (0.3, -0.2, -0.9))) == {"pointing_left"}
+
+
+def test_an_elbow_that_is_hardly_visible_is_enough() -> None:
+    visibility = ALL_VISIBLE.copy()
+    visibility[FULL_BODY.names.index("left_elbow")] = 0.4
+    trace = Trace()
+    trace.add(Figure(body("standing", RAISED).tolist(), visibility.tolist()), 0)
+    assert is_raised(trace, "left")
 
 
 @pytest.mark.parametrize("joint", ["shoulder", "elbow", "wrist"])

@@ -9,6 +9,7 @@ from synthetic_body import joints_of, turn
 
 from body import gestures_evaluate, labeled
 from body.figures import ALL_VISIBLE, HANGING, LEGS, body, figure
+from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.topology import ANKLES, HIPS, KNEES
 from pose_ros.body.figure import Figure
 from pose_ros.body.posture import POSTURES, posture
@@ -117,13 +118,45 @@ def test_who_is_half_down_on_much_bent_knees_crouches() -> None:
     assert posture(half_down) == "crouching"
 
 
-def test_who_is_bent_low_over_bent_legs_does_not_lie() -> None:
+def test_who_is_bent_low_over_bent_legs_crouches() -> None:
     """As somebody who lands after a jump: the back is level, and the hips are above the feet."""
     bent = ((0.0, 0.1, -1.0), (0.0, 0.75, 0.66))
-    points_m = joints_of(HANGING + bent, HANGING + bent)
-    hips_m = points_m[23:25].mean(axis=0)
-    above = points_m[:23] - hips_m
-    points_m[:23] = hips_m + above @ turn(0, 75.0).T
-    stooped = figure(points_m)
-    assert stooped.tilt_deg > 65
-    assert posture(stooped) == "unknown"
+    bent_low = figure(stooped(joints_of(HANGING + bent, HANGING + bent), 75.0))
+    assert bent_low.tilt_deg > 65
+    assert posture(bent_low) == "crouching"
+
+
+def stooped(points_m: Float64Array, tilt_deg: float) -> Float64Array:
+    """Return joints with all above the hips turned forward."""
+    hips_m = points_m[list(HIPS)].mean(axis=0)
+    return np.vstack((hips_m + (points_m[:23] - hips_m) @ turn(0, tilt_deg).T, points_m[23:]))
+
+
+def test_who_has_a_foot_on_the_ground_from_a_high_stool_is_not_said_to_stand() -> None:
+    down, drawn_up = ((0.0, 0.9, -0.5), (0.0, 1.0, 0.2)), ((0.0, 0.5, -0.9), (0.0, 1.0, 0.4))
+    on_stool = figure(joints_of(HANGING + down, HANGING + drawn_up))
+    leg = on_stool.leg("left")
+    assert leg is not None
+    assert leg.rise > 0.8
+    assert posture(on_stool) != "standing"
+
+
+@pytest.mark.parametrize(("tilt_deg", "expected"), [(5.0, "sitting"), (45.0, "crouching")])
+def test_feet_below_the_seat_leave_it_to_the_back(tilt_deg: float, expected: str) -> None:
+    """Of people seen from in front the model often has the feet too far back."""
+    bent = ((0.0, 0.4, -1.0), (0.0, 0.9, 0.6))
+    assert (
+        posture(figure(stooped(joints_of(HANGING + bent, HANGING + bent), tilt_deg))) == expected
+    )
+
+
+def test_one_visible_leg_tells_who_crouches() -> None:
+    visibility = ALL_VISIBLE.copy()
+    visibility[[KNEES[0], ANKLES[0]]] = 0.2
+    points_m = stooped(body("crouching"), 30.0)
+    assert posture(Figure(points_m.tolist(), visibility.tolist())) == "crouching"
+
+
+def test_who_sits_on_the_floor_does_not_crouch() -> None:
+    drawn_up = ((0.0, -0.7, -0.7), (0.0, 0.75, 0.6))
+    assert posture(figure(joints_of(HANGING + drawn_up, HANGING + drawn_up))) == "sitting"
