@@ -82,6 +82,11 @@ def test_a_hand_that_swings_to_and_fro_waves(wave_hz: float, hz: float) -> None:
     assert "waving_left" in made(lambda time_s: waving(time_s, wave_hz), hz=hz)
 
 
+@pytest.mark.parametrize("hz", [10.0, 15.0, 30.0])
+def test_a_small_swing_to_both_sides_is_enough(hz: float) -> None:
+    assert "waving_left" in made(lambda time_s: waving(time_s, 1.4, 12.0), hz=hz, seconds=2.0)
+
+
 def test_hands_that_swing_below_the_elbow_do_not_wave() -> None:
     def walking(time_s: float) -> Limbs:
         swing = 0.5 * math.sin(2 * math.pi * time_s)

@@ -13,7 +13,7 @@ from pose_ros.body.swings import Swings
 HELD_UP = figure(body("standing", waving_arm(0.0))).arm("left")
 
 
-def swung(angles_rad: Iterable[float | None], step_ns: int = 100_000_000) -> int:
+def swung(angles_rad: Iterable[float | None], step_ns: int = 125_000_000) -> int:
     """Return the swings counted at the last of some angles of the forearm; None is no arm."""
     swings, time_ns = Swings(), 0
     for angle in angles_rad:
@@ -40,18 +40,43 @@ def test_swings_are_counted_from_turn_to_turn(angles_rad: list[float | None], co
     assert swung(angles_rad) == count
 
 
+@pytest.mark.parametrize("start", [-0.2, 0.0, 0.2])
+def test_it_does_not_matter_where_the_arm_is_at_first(start: float) -> None:
+    assert swung([start, -0.2, 0.2, -0.2, 0.2]) >= 3
+
+
 def test_an_arm_that_hangs_begins_anew() -> None:
     swings, hanging = Swings(), figure(body("standing", HANGING)).arm("left")
-    for time_ns, arm in enumerate((at(0.0), at(0.4), at(0.0), hanging)):
-        swings.add(arm, time_ns)
-    assert swings.count(3) == 0
+    for index, arm in enumerate((at(0.0), at(0.4), at(0.0), hanging)):
+        swings.add(arm, index * 125_000_000)
+    assert swings.count(500_000_000) == 0
 
 
 def test_a_slow_swing_begins_a_row() -> None:
-    assert swung([0.0, 0.4, 0.0], step_ns=800_000_000) == 2
-    assert swung([0.0, 0.4, 0.0], step_ns=801_000_000) == 1
+    assert swung([0.0, 0.4, 0.3, 0.2, 0.0], step_ns=200_000_000) == 2
+    assert swung([0.0, 0.4, 0.3, 0.2, 0.2, 0.2, 0.0], step_ns=200_000_000) == 1
+
+
+@pytest.mark.parametrize("step_ns", [100_000_000, 1_000_000_000 // 30])
+def test_an_arm_that_is_elsewhere_in_single_images_has_not_swung(step_ns: int) -> None:
+    assert swung([0.0, 0.4, 0.0, 0.0, 0.4, 0.0, 0.0, 0.0, 0.4, 0.0], step_ns) <= 2
+
+
+def test_a_jump_begins_anew() -> None:
+    steady = [0.0, 0.4, 0.0, 0.4]
+    assert swung([*steady, 0.0]) == 4
+    assert swung([*steady, 0.4 - 18.5 * 0.125]) == 0
+
+
+def test_after_a_gap_swings_begin_anew() -> None:
+    for gap_ns, count in ((250_000_000, 3), (251_000_000, 1)):
+        swings, time_ns = Swings(), 0
+        for angle, step_ns in ((0.0, 0), (0.4, 125_000_000), (0.0, gap_ns), (0.4, 125_000_000)):
+            time_ns += step_ns
+            swings.add(at(angle), time_ns)
+        assert swings.count(time_ns) == count
 
 
 def test_swings_are_forgotten_after_two_seconds() -> None:
-    assert swung([0.0, 0.4, *[0.4] * 20]) == 1
-    assert swung([0.0, 0.4, *[0.4] * 21]) == 0
+    assert swung([0.0, 0.4, *[0.4] * 16]) == 1
+    assert swung([0.0, 0.4, *[0.4] * 17]) == 0
