@@ -36,7 +36,8 @@ class Arm(NamedTuple):
     `swing_rad` the forearm's angle with upright as the camera sees it, positive to the right.
     `direction` is the unit vector from shoulder to wrist: right, up and forward. `to_head` is the
     distance of the wrist from the nose as a part of the trunk's length, and `along_trunk` the
-    cosine of the angle between arm and trunk, downward: 1 for an arm that lies against it.
+    cosine of the angle between arm and trunk, downward: 1 for an arm that lies against it. An
+    elbow that is hardly visible is good enough for the arm as a whole, not for the forearm.
     """
 
     rise: float
@@ -46,6 +47,7 @@ class Arm(NamedTuple):
     direction: Vector
     to_head: float
     along_trunk: float
+    is_elbow_visible: bool
 
 
 class Leg(NamedTuple):
@@ -110,6 +112,7 @@ class Figure:
             self._in_view(whole),
             math.dist(wrist, self._points[0]) / _length(trunk),
             dot(whole, trunk) / (_length(whole) * _length(trunk)),
+            self._sees(joints[1:2]),
         )
 
     def leg(self, side: str) -> Leg | None:

@@ -76,7 +76,8 @@ class Swings:
 
 
 def _is_held_up(arm: Arm) -> bool:
-    return arm.forearm_rise >= _MIN_FOREARM_RISE and arm.rise >= _MIN_HAND_RISE
+    is_up = arm.forearm_rise >= _MIN_FOREARM_RISE and arm.rise >= _MIN_HAND_RISE
+    return is_up and arm.is_elbow_visible
 
 
 def _is_apart(before: _Moment, now: _Moment) -> bool:

@@ -52,6 +52,15 @@ def test_an_arm_that_hangs_begins_anew() -> None:
     assert swings.count(500_000_000) == 0
 
 
+def test_an_arm_whose_elbow_is_hardly_visible_does_not_swing() -> None:
+    swings = Swings()
+    for index, angle in enumerate((0.0, 0.4, 0.0, 0.4)):
+        arm = at(angle)
+        assert arm is not None
+        swings.add(arm._replace(is_elbow_visible=False), index * 125_000_000)
+    assert swings.count(375_000_000) == 0
+
+
 def test_a_slow_swing_begins_a_row() -> None:
     assert swung([0.0, 0.4, 0.3, 0.2, 0.0], step_ns=200_000_000) == 2
     assert swung([0.0, 0.4, 0.3, 0.2, 0.2, 0.2, 0.0], step_ns=200_000_000) == 1
