@@ -14,6 +14,7 @@ from launch_ros.actions import Node
 PARAMETERS = {
     "gravity_frame": "frame of TF whose z axis points up; without one the camera is level",
     "camera_frame": "the camera's optical frame, if the landmarks are in another one",
+    "tf_prefix": "that of the pose node, for the names of bodies on ~/hri_gesture",
     "use_sim_time": "true takes the time from /clock, as with a played bag",
 }
 ARGUMENTS = {

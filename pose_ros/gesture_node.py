@@ -183,7 +183,7 @@ class GestureNode(Node):
 
     def _publish_hri(self, header: Header, shown: Shown) -> None:
         if self._hri_type and self._hri in self._wanted:
-            message = hri_gesture(self._hri_type, header, shown)
+            message = hri_gesture(self._hri_type, header, shown, self._options.tf_prefix)
             if message is not None:
                 self._hri.publish(message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import sys
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,11 @@ def types() -> ModuleType:
         return importlib.import_module("hri_msgs.msg")
     finally:
         sys.path.remove(str(STAND_IN))
+
+
+def python_path() -> str:
+    """Return PYTHONPATH with the stand-ins last, so that a real package goes before its own."""
+    return os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(STAND_IN)])
 
 
 def message_type(name: str) -> type[Any]:

@@ -17,6 +17,7 @@ from pose_ros.blazepose.topology import FULL_BODY, HIPS, SHOULDERS
 from pose_ros.body.behavior import Doing
 from pose_ros.body.figure import SIDES
 from pose_ros.body.vectors import Vector, direction, middle
+from pose_ros.outputs.body_ids import body_frame
 
 _WRISTS = [FULL_BODY.names.index(f"{side}_wrist") for side in SIDES]
 _RAY_M, _RAY_WIDTHS_M = 2.0, (0.02, 0.06, 0.1)
@@ -87,13 +88,13 @@ def gesture_markers(header: Header, people: list[Shown]) -> MarkerArray:
     return MarkerArray(markers=markers)
 
 
-def hri_gesture(message_type: type[Any], header: Header, shown: Shown) -> Any:  # noqa: ANN401
+def hri_gesture(message_type: type[Any], header: Header, shown: Shown, tf_prefix: str) -> Any:  # noqa: ANN401
     """Build a hri_msgs/Gesture in the frame of the body; None if no gesture has a name there."""
     going_on = set(shown.doing.gestures)
     names = [name for needed, name in _HRI_NAMES if needed <= going_on]
     if not names:
         return None
-    own = Header(stamp=header.stamp, frame_id=f"body_p{shown.person_id}")
+    own = Header(stamp=header.stamp, frame_id=body_frame(tf_prefix, shown.person_id))
     return message_type(header=own, gesture=getattr(message_type, names[0]))
 
 

@@ -23,3 +23,8 @@ class GestureOptions(Options):
         "one, as with target_frame. Empty means that of the landmarks.",
         fixed=True,
     )
+    tf_prefix: str = option(
+        "",
+        "The tf_prefix of the pose node, so that ~/hri_gesture names bodies as publish_hri does.",
+        fixed=True,
+    )

@@ -12,6 +12,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image, JointState
 
 from pose_ros.outputs import hri_messages as messages
+from pose_ros.outputs.body_ids import body_id
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.packages import import_hri
@@ -94,7 +95,9 @@ class HriSink:
             if types is None or tracked is None:
                 return
             known = (*frame.poses, *frame.poses.held)
-            self._known = frozenset(messages.body_id(frame, pose) for pose in known)
+            self._known = frozenset(
+                body_id(frame.options.tf_prefix, pose.person_id) for pose in known
+            )
             if tracked.get_subscription_count():
                 tracked.publish(messages.ids_list(frame, types))
             for person in frame.people:
@@ -102,8 +105,8 @@ class HriSink:
                     self._publish(frame, person, types)
 
     def _publish(self, frame: Frame, person: Person, types: ModuleType) -> None:
-        publishers = self._bodies.get(messages.body_id(frame, person.pose), {})
-        for topic, publisher in publishers.items():
+        name = body_id(frame.options.tf_prefix, person.pose.person_id)
+        for topic, publisher in self._bodies.get(name, {}).items():
             if publisher.get_subscription_count():
                 publisher.publish(_TOPICS[topic].build(frame, person, types))
 

@@ -5,7 +5,6 @@ ref: ros4hri/hri_msgs, branch humble-devel. Coordinates are parts of the image's
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -17,6 +16,7 @@ from sensor_msgs.msg import Image, JointState
 from pose_ros.blazepose.datatypes import Float64Array, Pose, size_of
 from pose_ros.blazepose.drawing import drawn_landmarks
 from pose_ros.body.human_model import model_joints
+from pose_ros.outputs.body_ids import body_frame, body_id
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.images import image_from_rgb
 from pose_ros.outputs.transforms import person_transforms
@@ -31,16 +31,10 @@ _MARGIN = 0.1
 """Of the box around the landmarks, which end at the eyes and the ankles."""
 
 
-def body_id(frame: Frame, pose: Pose) -> str:
-    """Return the id of a body: a letter and the person's, after the letters of `tf_prefix`."""
-    words = re.findall("[0-9A-Za-z]+", frame.options.tf_prefix)
-    name = "_".join([*words, f"p{pose.person_id}"])
-    return name if name[0].isalpha() else f"p{name}"
-
-
 def ids_list(frame: Frame, types: ModuleType) -> Any:  # noqa: ANN401
     """Build the list of the people in a frame."""
-    ids = [body_id(frame, person.pose) for person in frame.people]
+    prefix = frame.options.tf_prefix
+    ids = [body_id(prefix, person.pose.person_id) for person in frame.people]
     return types.IdsList(header=frame.header, ids=ids)
 
 
@@ -76,7 +70,8 @@ def skeleton2d(frame: Frame, person: Person, types: ModuleType) -> Any:  # noqa:
 
 def joint_states(frame: Frame, person: Person, _types: ModuleType) -> JointState:
     """Build the joints of the human model, as `<joint>_<body>`; none without world landmarks."""
-    pose, name = person.pose, body_id(frame, person.pose)
+    pose = person.pose
+    name = body_id(frame.options.tf_prefix, pose.person_id)
     joints: dict[str, float] = {}
     if pose.world_landmarks_m is not None:
         least = frame.options.min_visibility
@@ -89,7 +84,7 @@ def body_transforms(frame: Frame, person: Person) -> list[TransformStamped]:
     """Return the frame `body_<id>`, which is that of the person by another name."""
     return person_transforms(
         frame.header,
-        f"body_{body_id(frame, person.pose)}",
+        body_frame(frame.options.tf_prefix, person.pose.person_id),
         person.landmarks_m,
         person.pose.visibility,
         frame.topology,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree
 
+import hri
 import launch_stub
 import numpy as np
 import pytest
@@ -31,11 +32,13 @@ from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.client import LANDMARK_DTYPE
 from pose_ros.outputs.gesture_options import GestureOptions
 from pose_ros.outputs.layout import cloud_fields
+from pose_ros.runtime.clock import stamp_to_ns
 
 FRAME = "camera"
 PERIOD_NS = 50_000_000
 POINTING = ((0.3, 0.1, -1.0), (0.3, 0.1, -1.0))
 TYPES = {"gestures": String, "pointing": PoseStamped, "markers": MarkerArray}
+ALL_TYPES = {**TYPES, "hri_gesture": hri.message_type("Gesture")}
 NODE = ("-m", "pose_ros.gesture_node")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -70,7 +73,7 @@ class Robot:
 
     def __init__(self, node: Node, process: Process) -> None:
         self.process, self.node = process, node
-        self.received: dict[str, list[Any]] = {name: [] for name in TYPES}
+        self.received: dict[str, list[Any]] = {name: [] for name in ALL_TYPES}
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(node)
         self._landmarks = node.create_publisher(PointCloud2, "landmarks", 10)
@@ -80,7 +83,7 @@ class Robot:
     def subscribe(self, *names: str) -> None:
         for name in names:
             made = self.node.create_subscription(
-                TYPES[name], f"gesture/{name}", self.received[name].append, 10
+                ALL_TYPES[name], f"gesture/{name}", self.received[name].append, 10
             )
             self._subscriptions.append(made)
         self.until(self.is_heard, "the node's subscription")
@@ -257,6 +260,21 @@ def test_it_is_lazy_and_logs_what_up_is() -> None:
         idle.unsubscribe()
 
 
+def test_hri_gestures_are_in_the_frame_that_publish_hri_gives_the_body(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not hri.HAS_HRI_MSGS:
+        monkeypatch.setenv("PYTHONPATH", hri.python_path())
+    with robot(*running.parameters(tf_prefix="front/")) as prefixed:
+        prefixed.subscribe("hri_gesture")
+        received = prefixed.received["hri_gesture"]
+        raised = body("standing", (UP, UP))
+        message = prefixed.show(raised, lambda: received, "a gesture")[0]
+        assert hri.fields(message) == {"gesture": hri.types().Gesture.LEFT_HAND_RAISED}
+        assert message.header.frame_id == "body_front_p4"
+        assert 0 <= prefixed.stamp_ns - stamp_to_ns(message.header.stamp) < 10**10
+
+
 def test_it_has_its_own_help() -> None:
     with running.process("-m", "pose_ros.gesture_node", "--help") as process:
         assert process.wait() == 0
@@ -326,9 +344,10 @@ def test_the_launch_file_maps_the_landmarks_of_the_pose_node(
 ) -> None:
     launch_stub.install(monkeypatch)
     file = running.ROOT / "launch" / "gesture.launch.py"
-    launched = launch_stub.load(file, pose="eyes", gravity_frame="odom")
+    launched = launch_stub.load(file, pose="eyes", gravity_frame="odom", tf_prefix="front/")
     assert all(len(text) > 10 for text in launched.descriptions.values())
     assert launched.nodes["gesture_node"].command == [
         *("--ros-args", "-r", "__node:=gesture", "-p", "gravity_frame:=odom"),
+        *("-p", "tf_prefix:=front/"),
         *("-r", "landmarks:=eyes/landmarks", "-r", "landmark_names:=eyes/landmark_names"),
     ]

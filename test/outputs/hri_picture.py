@@ -36,8 +36,7 @@ def main() -> int:
     """Run the node with one image of the clip, and draw what it says of the bodies."""
     image = scaled(next(itertools.islice(media.frames(CLIP), FRAME, None)))
     if not (hri.HAS_HRI_MSGS and HAS_TF2):
-        paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(hri.STAND_IN)]
-        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        os.environ["PYTHONPATH"] = hri.python_path()
     options = {"model": "full", "max_persons": PEOPLE, "publish_hri": True}
     with running.node_and_client(*running.parameters(**options)) as client:
         bodies = received(client, image)

@@ -1,10 +1,8 @@
-"""Messages of the gesture node that need a package which is not on PyPI."""
+"""Messages of the gesture node, built without a node."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
+import hri
 import numpy as np
 import pytest
 from body.figures import body
@@ -13,18 +11,7 @@ from std_msgs.msg import Header
 from pose_ros.body.behavior import Doing
 from pose_ros.outputs.gesture_messages import Shown, gesture_markers, hri_gesture, rays
 
-
-@dataclass
-class Gesture:
-    """The fields of hri_msgs/Gesture. ref: hri_msgs, msg/Gesture.msg"""
-
-    LEFT_HAND_RAISED: ClassVar[int] = 3
-    RIGHT_HAND_RAISED: ClassVar[int] = 4
-    BOTH_HANDS_RAISED: ClassVar[int] = 5
-    WAVING: ClassVar[int] = 6
-
-    header: Header
-    gesture: int
+Gesture = hri.types().Gesture
 
 
 def shown(*gestures: str) -> Shown:
@@ -42,13 +29,18 @@ def shown(*gestures: str) -> Shown:
     ],
 )
 def test_gestures_have_their_names_in_hri_msgs(gestures: tuple[str, ...], expected: int) -> None:
-    message = hri_gesture(Gesture, Header(), shown(*gestures))
+    message = hri_gesture(Gesture, Header(), shown(*gestures), "")
     assert message.gesture == expected
     assert message.header.frame_id == "body_p9"
 
 
+def test_the_prefix_of_the_pose_node_comes_before_the_id() -> None:
+    message = hri_gesture(Gesture, Header(), shown("waving_left"), "front/")
+    assert message.header.frame_id == "body_front_p9"
+
+
 def test_what_has_no_name_there_is_no_message() -> None:
-    assert hri_gesture(Gesture, Header(), shown("pointing_left")) is None
+    assert hri_gesture(Gesture, Header(), shown("pointing_left"), "") is None
 
 
 def test_without_positions_there_are_neither_rays_nor_markers() -> None:

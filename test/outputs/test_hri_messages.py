@@ -13,10 +13,10 @@ from outputs.test_messages import HEADER, IMAGE, SIZE, frame, located, pose
 from outputs.test_transforms import FACING
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.inputs.images import rgb_from_image
+from pose_ros.outputs.body_ids import body_id
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.hri_messages import (
     SKELETON,
-    body_id,
     body_transforms,
     cropped,
     ids_list,
@@ -60,7 +60,7 @@ def content(message: Any) -> dict[str, Any]:
     ],
 )
 def test_ids_start_with_a_letter_and_fit_into_topics(prefix: str, name: str) -> None:
-    assert body_id(shown(tf_prefix=prefix), somebody(7).pose) == name
+    assert body_id(prefix, 7) == name
 
 
 def test_the_people_of_the_frame_are_tracked() -> None:

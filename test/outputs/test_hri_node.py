@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,9 +54,7 @@ def node() -> Iterator[Client]:
     options = {"model": "lite", "max_persons": 2, "min_visibility": 0.0, "publish_hri": True}
     with pytest.MonkeyPatch.context() as patch:
         if not (hri.HAS_HRI_MSGS and HAS_TF2):
-            # after what is there, so that a real hri_msgs goes before the stand-in
-            paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(hri.STAND_IN)]
-            patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+            patch.setenv("PYTHONPATH", hri.python_path())
         with running.node_and_client(*running.parameters(**options)) as client:
             latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
             info = rgbd_camera.calibration(*PAIR.shape[:2])

@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 NormalizedPointOfInterest2D = SimpleNamespace
 
 
-def _message(name: str) -> type[DiagnosticArray]:
+def _message(name: str, **constants: int) -> type[DiagnosticArray]:
     """Make a type; the middleware takes it for what it has the name and the module of."""
 
     def fill(self: Any, *, header: Header, **fields: Any) -> None:
@@ -25,10 +25,13 @@ def _message(name: str) -> type[DiagnosticArray]:
         DiagnosticArray.__init__(self, header=header, status=status)
         self.__dict__.update(fields)
 
-    members = {"__init__": fill, "__module__": DiagnosticArray.__module__}
+    members = {"__init__": fill, "__module__": DiagnosticArray.__module__, **constants}
     return type("DiagnosticArray", (DiagnosticArray,), members)
 
 
+Gesture = _message(
+    "Gesture", LEFT_HAND_RAISED=3, RIGHT_HAND_RAISED=4, BOTH_HANDS_RAISED=5, WAVING=6
+)
 IdsList = _message("IdsList")
 NormalizedRegionOfInterest2D = _message("NormalizedRegionOfInterest2D")
 Skeleton2D = _message("Skeleton2D")
