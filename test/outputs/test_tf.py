@@ -230,11 +230,13 @@ def test_one_thread_publishes_while_another_connects_and_disconnects(
 
 
 def sender(robot: Robot) -> Callable[[list[TransformStamped]], None]:
-    """A broadcaster that the listener has found."""
+    """A broadcaster and a listener that have both found the other."""
     import tf2_ros
 
     broadcaster = tf2_ros.TransformBroadcaster(robot.sender)
     robot.until(broadcaster.pub_tf.get_subscription_count)
+    (listening,) = (item for item in robot.listener.subscriptions if item.topic_name == "/tf")
+    robot.until(listening.get_publisher_count)
     send: Callable[[list[TransformStamped]], None] = broadcaster.sendTransform
     return send
 
