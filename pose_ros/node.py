@@ -82,7 +82,7 @@ class PoseNode(ManagedNode):
         if self.options.allow_unverified_models:
             self.get_logger().warning("allow_unverified_models is true: no model file is checked")
         processor = FrameProcessor(self.options, self._report.diagnostics, self._next_person_id)
-        self._report.update(processor.problems, None)
+        self._report.update(processor.findings)
         topics = held(self.while_configured, TopicSink(self))
         requests = held(self.while_configured, Requests(self))
         self._configured = _Configured(processor, topics, requests)
@@ -180,7 +180,7 @@ class PoseNode(ManagedNode):
             inputs.detections.find,
             active.outputs.target_id,
         )
-        self._report.update(active.processor.problems, active.processor.notice)
+        self._report.update(active.processor.findings)
         if frame.poses.has_jumped:
             self._report.jump()
         return frame

@@ -38,6 +38,7 @@ from pose_ros.parameters import NodeOptions, models_path, tracker_options
 from pose_ros.runtime.clock import stamp_to_ns
 from pose_ros.runtime.diagnostics import Diagnostics
 from pose_ros.runtime.memory import release_freed_memory
+from pose_ros.runtime.report import Findings
 
 FindBoxes: TypeAlias = Callable[[Header, ImageSize, InputOptions, float], "Float64Array | None"]
 
@@ -57,7 +58,6 @@ class FrameProcessor:
         self._tracker = PoseTracker(
             tracker_options(options), models_path(options), diagnostics.stage, first_person_id
         )
-        diagnostics.inference = self._tracker.network.runtime
         release_freed_memory()
         self._estimator = PositionEstimator(options, MODELS[options.model].distance_factor)
         self._calibration, self._headers = Calibration(), HeaderCheck()
@@ -101,6 +101,12 @@ class FrameProcessor:
         }
 
     @property
+    def findings(self) -> Findings:
+        """What is to be reported: of the last image, and of what runs the landmark model."""
+        runtime = self._tracker.network.runtime
+        return Findings(self.problems, self.notice, self._options.model, runtime)
+
+    @property
     def notice(self) -> str | None:
         """What was found out about the images and is worth a line in the log."""
         return self._value_range.notice
@@ -108,7 +114,6 @@ class FrameProcessor:
     def configure(self, options: NodeOptions) -> None:
         """Change options between two frames; on PoseError nothing has changed."""
         self._tracker.configure(tracker_options(options))
-        self._diagnostics.inference = self._tracker.network.runtime
         self._estimator.configure(options, MODELS[options.model].distance_factor)
         if options.model != self._options.model:
             self._mask_problem = None

@@ -61,13 +61,9 @@ class _Window:
 
 
 class Diagnostics:
-    """Collects from the node's threads; `report` gives all since the report before.
-
-    `inference` is what runs the landmark model, None as long as none has been loaded.
-    """
+    """Collects from the node's threads; `report` gives all since the report before."""
 
     def __init__(self) -> None:
-        self.inference: str | None = None
         self._lock = threading.Lock()
         self._window = _Window(time.monotonic())
         self._rejected_total = 0
@@ -155,8 +151,7 @@ class Diagnostics:
                 "ids given": str(self._ids_given),
             }
         level, text = known or _summary(window)
-        inference = {"inference": self.inference} if self.inference else {}
-        values = {**_values(window), **totals, **inference, **facts}
+        values = {**_values(window), **totals, **facts}
         status = DiagnosticStatus(
             level=level,
             name=f"{name}: pose",

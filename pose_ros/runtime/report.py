@@ -35,6 +35,18 @@ class Health(NamedTuple):
     facts: Mapping[str, str]
 
 
+class Findings(NamedTuple):
+    """What is found out while images are processed: problems by kind, and a notice.
+
+    `inference` is what runs the landmark model.
+    """
+
+    problems: Mapping[str, str | None]
+    notice: str | None
+    model: str
+    inference: str
+
+
 class NodeReport:
     """Logs what goes wrong, and publishes `/diagnostics` as long as the node exists.
 
@@ -48,6 +60,7 @@ class NodeReport:
         self.diagnostics = Diagnostics()
         self.warnings = ActiveWarnings(self._logger.warning)
         self._noted: set[str] = set()
+        self._network: tuple[str, str] | None = None
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", _QOS)
         node.create_timer(_REPORT_PERIOD_S, self._publish, clock=STEADY_CLOCK)
 
@@ -55,8 +68,6 @@ class NodeReport:
         """Report with which parameters the node starts, and which of those given do not exist."""
         self.warnings.update("parameters", unknown_parameters_warning(self._node))
         self._logger.info(f"native library: {native_state()}")
-        if self.diagnostics.inference:
-            self._logger.info(f"inference: {self.diagnostics.inference}")
         self._logger.info(f"parameters that differ from their defaults: {values}")
 
     def reject(self, kind: str, reason: str) -> None:
@@ -77,12 +88,16 @@ class NodeReport:
             throttle_time_source_type=STEADY_CLOCK,
         )
 
-    def update(self, problems: Mapping[str, str | None], notice: str | None) -> None:
-        """Take the present problems of the images; log what was found out about them once."""
-        self.warnings.update_all(problems)
+    def update(self, findings: Findings) -> None:
+        """Take the present findings; log a notice once, and what runs the model as it changes."""
+        self.warnings.update_all(findings.problems)
+        notice, network = findings.notice, (findings.model, findings.inference)
         if notice is not None and notice not in self._noted:
             self._noted.add(notice)
             self._logger.info(notice)
+        if network != self._network:
+            self._network = network
+            self._logger.info(f"model {findings.model}; inference: {findings.inference}")
 
     def jump(self) -> None:
         """Count and log a jump of the image stamps."""
@@ -107,7 +122,8 @@ class NodeReport:
         self.warnings.update("clock", clock_warning(clock))
         status, facts = self._health()
         name = self._node.get_fully_qualified_name()
-        facts = {**facts, "native library": native_state()}
+        inference = {"inference": self._network[1]} if self._network else {}
+        facts = {**facts, "native library": native_state(), **inference}
         message = self.diagnostics.report(clock.now().to_msg(), name, status, facts)
         self._publisher.publish(message)
 

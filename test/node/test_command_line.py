@@ -71,6 +71,18 @@ def test_the_start_and_diagnostics_say_what_runs_the_landmark_model() -> None:
         assert client.set(inference="onnxruntime").successful
         client.landmarks(running.image(running.person()[0]))
         client.status(functools.partial(runs, "onnxruntime"), "onnxruntime")
+        client.process.wait_for_line("model upper_body; inference: onnxruntime")
+
+
+def test_each_change_of_what_runs_the_landmark_model_is_one_line() -> None:
+    with running.node_and_client(*running.parameters(inference="onnxruntime")) as client:
+        client.listen("landmarks")
+        for model in ("lite", "upper_body", "upper_body"):
+            assert client.set(model=model, smooth_landmarks=model == "lite").successful
+            client.landmarks(running.image(running.person()[0]))
+        lines = [line.partition("]: ")[2] for line in client.process.lines("inference: ")]
+        models = ("upper_body", "lite", "upper_body")
+        assert lines == [f"model {model}; inference: onnxruntime" for model in models]
 
 
 def runs(runtime: str, status: DiagnosticStatus) -> bool:
