@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import rclpy
 import running
-from body.figure import figure
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from outputs.test_motions import FRAME_NS, at, body, shown
@@ -28,6 +27,7 @@ from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode
 from running import Process
 from sensor_msgs.msg import JointState, PointCloud2
+from synthetic.angles import body_at_angles
 
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.options import OutputOptions
@@ -130,7 +130,9 @@ class Publisher:
 def frame_of(number: int, people: int) -> Frame:
     """People who walk to the right, side by side."""
     x_m = number * FRAME_NS * 1e-9 % 2
-    bent = figure({f"{side}_{joint}_flexion": 60 for side in SIDES for joint in ("elbow", "knee")})
+    bent = body_at_angles(
+        {f"{side}_{joint}_flexion": 60 for side in SIDES for joint in ("elbow", "knee")}
+    )
     persons = (
         Person(body(index + 1, world_landmarks_m=bent @ FACING.T), at((x_m, 0, 3 + index)))
         for index in range(people)

@@ -18,10 +18,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from body.figures import HANGING, body, waving_arm
 from node.test_gesture_node import NODE, TYPES, Robot, cloud, robot
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
+from synthetic.postures import HANGING, body_in_posture, waving_arm
 
 from pose_ros.runtime import run
 
@@ -90,9 +90,9 @@ def crowd(index: int, people: int) -> PointCloud2:
     pointing = ((0.3, 0.1, -1.0), (0.3, 0.1, -1.0))
     rows = [
         cloud(
-            body("standing", pointing)
+            body_in_posture("standing", pointing)
             if number % 2
-            else body("standing", HANGING, waving_arm(index / _HZ)),
+            else body_in_posture("standing", HANGING, waving_arm(index / _HZ)),
             stamp_ns,
             person_id=number + 1,
         )

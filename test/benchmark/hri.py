@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import rclpy
 import running
-from body.figure import figure
 from outputs.test_motions import at, body, shown
 from outputs.test_transforms import FACING
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image, JointState, PointCloud2
+from synthetic.angles import body_at_angles
 
 from pose_ros.outputs.frame import Frame, Person
 from pose_ros.outputs.hri import NAMESPACE, HriSink
@@ -109,7 +109,7 @@ def _cost_ms(publish: Callable[[Frame], None], frame: Frame) -> float:
 
 def frame_of(number: int, people: int) -> Frame:
     """People who are 200 px wide and 400 px high."""
-    world_m = figure({"left_elbow_flexion": 60, "left_knee_flexion": 60}) @ FACING.T
+    world_m = body_at_angles({"left_elbow_flexion": 60, "left_knee_flexion": 60}) @ FACING.T
     places = np.column_stack((np.linspace(220, 386, 33), np.linspace(60, 393, 33), np.zeros(33)))
     persons = (
         Person(body(index + 1, world_landmarks_m=world_m, landmarks_px=places), at((0, 0, 3)))

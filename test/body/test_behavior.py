@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from synthetic_body import Limbs
+from synthetic.limbs import UP, Limbs
+from synthetic.postures import HANGING, body_in_posture, figure_of, times, waving_arm
 
-from body.figures import HANGING, UP, body, figure, times, waving_arm
 from pose_ros.body.behavior import Behavior, Doing
 
 RAISED: Limbs = (UP, UP)
@@ -16,7 +16,7 @@ def watched(behavior: Behavior, posture: str, arm: Limbs, first_ns: int, seconds
     """Let a body be in a posture for some time; return what is known at the end."""
     for _, stamp_ns in times(seconds):
         stamp_ns += first_ns - 5 * SECOND_NS
-        doing = behavior.update({7: figure(body(posture, arm))}, stamp_ns)[7]
+        doing = behavior.update({7: figure_of(body_in_posture(posture, arm))}, stamp_ns)[7]
     return doing
 
 
@@ -47,19 +47,19 @@ def test_a_jump_of_time_lets_everybody_begin_anew(step_ns: int) -> None:
     watched(behavior, "standing", RAISED, 10 * SECOND_NS, 1)
     stamp_ns = 11 * SECOND_NS + step_ns
     assert behavior.has_jumped(stamp_ns)
-    assert behavior.update({7: figure(body("standing"))}, stamp_ns)[7] == Doing()
+    assert behavior.update({7: figure_of(body_in_posture("standing"))}, stamp_ns)[7] == Doing()
 
 
 def test_stamps_that_stay_zero_still_let_time_go_on() -> None:
     behavior = Behavior()
     for _ in range(30):
-        doing = behavior.update({1: figure(body("sitting", RAISED))}, 0)[1]
+        doing = behavior.update({1: figure_of(body_in_posture("sitting", RAISED))}, 0)[1]
     assert doing == Doing("sitting", ("raising_left_arm",))
 
 
 def test_who_was_away_begins_anew_and_others_go_on() -> None:
     behavior = Behavior()
-    seen = figure(body("standing"))
+    seen = figure_of(body_in_posture("standing"))
     for index, (_, stamp_ns) in enumerate(times(3)):
         people = {1: seen} if 20 <= index < 80 else {1: seen, 2: seen}
         doing = behavior.update(people, stamp_ns)
@@ -72,5 +72,7 @@ def test_who_was_away_begins_anew_and_others_go_on() -> None:
 def test_a_wave_is_found_within_a_second_and_a_half(hz: float) -> None:
     behavior = Behavior()
     for time_s, stamp_ns in times(1.5):
-        doing = behavior.update({1: figure(body("standing", waving_arm(time_s, hz)))}, stamp_ns)
+        doing = behavior.update(
+            {1: figure_of(body_in_posture("standing", waving_arm(time_s, hz)))}, stamp_ns
+        )
     assert "waving_left" in doing[1].gestures

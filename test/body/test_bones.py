@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from synthetic.angles import body_at_angles
+from synthetic.skeleton import rotation_about
 
-from body.figure import figure, turn
 from pose_ros.blazepose.topology import UPPER_BODY
 from pose_ros.body.bones import BONES, bone_axes, bone_ends, bone_lengths_m
 
@@ -24,7 +25,7 @@ BENT = st.fixed_dictionaries(
 
 def axes_of(degrees: dict[str, float]) -> dict[str, np.ndarray]:
     """The axes of the bones of a body that stands upright, by name."""
-    return dict(zip(NAMES, bone_axes(bone_ends(figure(degrees)), UPRIGHT), strict=True))
+    return dict(zip(NAMES, bone_axes(bone_ends(body_at_angles(degrees)), UPRIGHT), strict=True))
 
 
 def test_each_side_has_its_bones() -> None:
@@ -34,7 +35,7 @@ def test_each_side_has_its_bones() -> None:
 
 
 def test_lengths_are_those_of_the_body() -> None:
-    lengths_m = bone_lengths_m(figure({"left_knee_flexion": 40}))
+    lengths_m = bone_lengths_m(body_at_angles({"left_knee_flexion": 40}))
     assert lengths_m["trunk"] == pytest.approx(0.5)
     assert lengths_m["neck"] == pytest.approx(0.23)
     for side in ("left", "right"):
@@ -47,7 +48,7 @@ def test_lengths_are_those_of_the_body() -> None:
 
 
 def test_a_model_without_legs_has_no_bones_of_legs() -> None:
-    lengths_m = bone_lengths_m(figure()[: len(UPPER_BODY)])
+    lengths_m = bone_lengths_m(body_at_angles()[: len(UPPER_BODY)])
     legs = ("thigh", "shank", "foot")
     assert {n for n, value in lengths_m.items() if np.isnan(value)} == {
         name for name in NAMES if name.endswith(legs)
@@ -77,8 +78,8 @@ def test_y_stays_to_the_left_while_a_limb_is_bent(flexion: float) -> None:
 def test_axes_are_a_rotation_with_x_along_the_bone_and_turn_with_the_body(
     degrees: dict[str, float], axis: tuple[float, float, float]
 ) -> None:
-    turned = turn(np.array(axis), 1.0)
-    ends_m = bone_ends(figure(degrees) @ turned.T)
+    turned = rotation_about(np.array(axis), 1.0)
+    ends_m = bone_ends(body_at_angles(degrees) @ turned.T)
     found = bone_axes(ends_m, turned)
     np.testing.assert_allclose(np.linalg.det(found), 1, atol=1e-6)
     np.testing.assert_allclose(
@@ -87,7 +88,7 @@ def test_axes_are_a_rotation_with_x_along_the_bone_and_turn_with_the_body(
     vectors_m = ends_m[:, 1] - ends_m[:, 0]
     lengths_m = np.linalg.norm(vectors_m, axis=1)
     np.testing.assert_allclose(found[:, :, 0] * lengths_m[:, None], vectors_m, atol=1e-9)
-    plain = bone_axes(bone_ends(figure(degrees)), UPRIGHT)
+    plain = bone_axes(bone_ends(body_at_angles(degrees)), UPRIGHT)
     np.testing.assert_allclose(found, turned @ plain, atol=1e-4)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from synthetic_body import Limbs
+from synthetic.limbs import DOWN, FORWARD, UP, Limbs
+from synthetic.postures import ALL_VISIBLE, HANGING, OUT, body_in_posture, figure_of, times
+from synthetic.postures import waving_arm as waving
 
-from body.figures import ALL_VISIBLE, DOWN, FORWARD, HANGING, OUT, UP, body, figure, times
-from body.figures import waving_arm as waving
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.body.figure import Figure
 from pose_ros.body.gestures import GESTURES, Trace, is_raised
@@ -32,7 +32,7 @@ def made(
     trace = Trace()
     for time_s, stamp_ns in times(seconds, hz):
         arm = left(time_s) if callable(left) else left
-        trace.add(figure(body("standing", arm, right), heading_deg), stamp_ns)
+        trace.add(figure_of(body_in_posture("standing", arm, right), heading_deg), stamp_ns)
     return {gesture.name for gesture in GESTURES if gesture.is_made(trace, gesture.side, False)}
 
 
@@ -60,7 +60,7 @@ def test_both_arms_stretched_out_point_nowhere() -> None:
 def test_arms_of_who_lies_make_no_gesture() -> None:
     trace = Trace()
     for _, stamp_ns in times(1.0):
-        trace.add(figure(body("lying")), stamp_ns)
+        trace.add(figure_of(body_in_posture("lying")), stamp_ns)
     assert not any(item.is_made(trace, item.side, False) for item in GESTURES)
 
 
@@ -124,7 +124,7 @@ def test_an_elbow_that_is_hardly_visible_is_enough() -> None:
     visibility = ALL_VISIBLE.copy()
     visibility[FULL_BODY.names.index("left_elbow")] = 0.4
     trace = Trace()
-    trace.add(Figure(body("standing", RAISED).tolist(), visibility.tolist()), 0)
+    trace.add(Figure(body_in_posture("standing", RAISED).tolist(), visibility.tolist()), 0)
     assert is_raised(trace, "left")
 
 
@@ -134,7 +134,9 @@ def test_an_arm_that_is_hidden_makes_no_gesture(joint: str) -> None:
     visibility[FULL_BODY.names.index(f"left_{joint}")] = 0.2
     trace = Trace()
     for _, stamp_ns in times(1.0):
-        trace.add(Figure(body("standing", RAISED).tolist(), visibility.tolist()), stamp_ns)
+        trace.add(
+            Figure(body_in_posture("standing", RAISED).tolist(), visibility.tolist()), stamp_ns
+        )
     assert not any(item.is_made(trace, item.side, False) for item in GESTURES)
 
 
@@ -142,7 +144,10 @@ def test_arms_of_a_model_without_legs_are_enough() -> None:
     trace = Trace()
     for _, stamp_ns in times(1.0):
         trace.add(
-            Figure((body("standing", RAISED)[:25] * 300).tolist(), ALL_VISIBLE[:25].tolist()),
+            Figure(
+                (body_in_posture("standing", RAISED)[:25] * 300).tolist(),
+                ALL_VISIBLE[:25].tolist(),
+            ),
             stamp_ns,
         )
     found = {item.name for item in GESTURES if item.is_made(trace, item.side, False)}

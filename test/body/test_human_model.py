@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from synthetic.angles import FORWARD, LEFT, UP, body_at_angles
+from synthetic.skeleton import SIDES, rotation_about
 
-from body.figure import FORWARD, LEFT, SIDES, UP, figure, turn
 from body.test_joints import VISIBLE, known, settings_of_joints
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.topology import FULL_BODY
@@ -42,7 +43,7 @@ def directions(
     rotation = np.eye(3)
     limbs = []
     for joint in joints:
-        rotation = rotation @ turn(axes_of(letter)[joint], found[f"{letter}_{joint}"])
+        rotation = rotation @ rotation_about(axes_of(letter)[joint], found[f"{letter}_{joint}"])
         limbs.append(-rotation @ UP)
     return limbs[2:]
 
@@ -75,7 +76,7 @@ def assert_limbs(points_m: Float64Array, found: dict[str, float]) -> None:
 def test_the_model_with_the_joints_of_a_body_has_its_limbs(
     degrees: dict[str, float], axis: tuple[float, float, float]
 ) -> None:
-    points_m = figure(degrees) @ turn(np.array(axis), 1.0).T
+    points_m = body_at_angles(degrees) @ rotation_about(np.array(axis), 1.0).T
     found = model_joints(points_m, VISIBLE, 0.5)
     assert found.keys() == ALL
     assert_limbs(points_m, found)
@@ -84,16 +85,16 @@ def test_the_model_with_the_joints_of_a_body_has_its_limbs(
 @pytest.mark.parametrize("bend_deg", [0, 10, 29])
 def test_straight_limbs_are_in_their_place_too(bend_deg: float) -> None:
     bent = {"left_elbow_flexion": bend_deg, "right_shoulder_abduction": 60}
-    points_m = figure({**bent, "left_shoulder_flexion": 80, "left_hip_flexion": 40})
+    points_m = body_at_angles({**bent, "left_shoulder_flexion": 80, "left_hip_flexion": 40})
     assert_limbs(points_m, model_joints(points_m, VISIBLE, 0.5))
 
 
 @given(settings_of_joints())
 def test_the_model_holds_the_head_as_the_body_does(degrees: dict[str, float]) -> None:
-    points_m = figure(degrees)
+    points_m = body_at_angles(degrees)
     found = model_joints(points_m, VISIBLE, 0.5)
-    head = turn(FORWARD, found["r_head"]) @ turn(UP, found["y_head"])
-    head = of_trunk(points_m) @ head @ turn(-LEFT, found["p_head"])
+    head = rotation_about(FORWARD, found["r_head"]) @ rotation_about(UP, found["y_head"])
+    head = of_trunk(points_m) @ head @ rotation_about(-LEFT, found["p_head"])
     at = dict(zip(FULL_BODY.names, points_m, strict=True))
     ears = at["left_ear"] - at["right_ear"]
     face = at["left_eye"] + at["right_eye"] - at["left_ear"] - at["right_ear"]
@@ -102,15 +103,17 @@ def test_the_model_holds_the_head_as_the_body_does(degrees: dict[str, float]) ->
 
 
 def test_known_postures() -> None:
-    rest = model_joints(figure(), VISIBLE, 0.5)
+    rest = model_joints(body_at_angles(), VISIBLE, 0.5)
     assert rest == pytest.approx(dict.fromkeys(ALL, 0.0), abs=1e-6)
-    sitting = model_joints(figure({"left_hip_flexion": 90, "left_knee_flexion": 90}), VISIBLE, 0.5)
+    sitting = model_joints(
+        body_at_angles({"left_hip_flexion": 90, "left_knee_flexion": 90}), VISIBLE, 0.5
+    )
     assert sitting["l_r_hip"] == pytest.approx(np.pi / 2)
     assert sitting["l_knee"] == pytest.approx(-np.pi / 2)
-    pointing = model_joints(figure({"right_shoulder_flexion": 90}), VISIBLE, 0.5)
+    pointing = model_joints(body_at_angles({"right_shoulder_flexion": 90}), VISIBLE, 0.5)
     assert pointing["r_y_shoulder"] == pytest.approx(np.pi / 2)
     assert pointing["r_p_shoulder"] == pytest.approx(np.pi / 2)
-    back = model_joints(figure({"right_shoulder_flexion": -20}), VISIBLE, 0.5)
+    back = model_joints(body_at_angles({"right_shoulder_flexion": -20}), VISIBLE, 0.5)
     assert back["r_p_shoulder"] == pytest.approx(-np.radians(20))
 
 
@@ -127,7 +130,7 @@ def test_known_postures() -> None:
 def test_a_limb_that_is_not_visible_is_left_out(hidden: str, left_out: set[str]) -> None:
     visibility = VISIBLE.copy()
     visibility[FULL_BODY.names.index(hidden)] = 0.4
-    assert ALL - model_joints(figure(BENT), visibility, 0.5).keys() == left_out
+    assert ALL - model_joints(body_at_angles(BENT), visibility, 0.5).keys() == left_out
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from synthetic.angles import LEFT, MIRRORED_INDEX, body_at_angles, mirrored
+from synthetic.skeleton import rotation_about
 
-from body.figure import LEFT, MIRRORED_INDEX, figure, mirrored, turn
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.body.joints import JOINT_ANGLES, joint_angles
@@ -80,7 +81,7 @@ def assert_same(found: dict[str, float], expected: dict[str, float], atol: float
 
 @pytest.mark.parametrize("degrees", POSES.values(), ids=POSES.keys())
 def test_known_poses_have_their_angles(degrees: dict[str, float]) -> None:
-    found = angles(figure(degrees))
+    found = angles(body_at_angles(degrees))
     assert found.keys() >= set(ALL) - SEEN_ONLY_BENT
     for name, value in found.items():
         assert value == pytest.approx(degrees.get(name, 0.0), abs=1e-6), name
@@ -118,20 +119,21 @@ def settings_of_joints(draw: Any) -> dict[str, float]:
 
 @given(settings_of_joints())
 def test_all_angles_of_any_body_are_found(degrees: dict[str, float]) -> None:
-    assert_same(angles(figure(degrees)), degrees)
+    assert_same(angles(body_at_angles(degrees)), degrees)
 
 
 @given(settings_of_joints(), st.tuples(*[known(3.0)] * 3), st.floats(0.01, 50.0))
 def test_turn_place_and_size_of_the_body_change_nothing(
-    degrees: dict[str, float], axis: tuple[float, float, float], length_m: float
+    degrees: dict[str, float], axis: tuple[float, float, float], scale: float
 ) -> None:
-    moved = figure(degrees, length_m) @ turn(np.array(axis), 1.0).T + np.array((1.0, -2.0, 5.0))
-    assert_same(angles(moved), angles(figure(degrees)))
+    turned = body_at_angles(degrees, scale) @ rotation_about(np.array(axis), 1.0).T
+    moved = turned + np.array((1.0, -2.0, 5.0))
+    assert_same(angles(moved), angles(body_at_angles(degrees)))
 
 
 @given(settings_of_joints())
 def test_a_mirrored_body_has_the_angles_of_the_other_side(degrees: dict[str, float]) -> None:
-    plain, mirror = angles(figure(degrees)), angles(mirrored(figure(degrees)))
+    plain, mirror = angles(body_at_angles(degrees)), angles(mirrored(body_at_angles(degrees)))
     expected = {}
     for name, value in plain.items():
         side, _, rest = name.partition("_")
@@ -148,7 +150,7 @@ def test_a_joint_whose_landmarks_are_not_visible_is_left_out(hidden: str) -> Non
     bent = {name: 60.0 for name in ALL if "knee" in name or "elbow" in name}
     visibility = VISIBLE.copy()
     visibility[FULL_BODY.names.index(hidden)] = 0.49
-    found = joint_angles(figure(bent), visibility, 0.5)
+    found = joint_angles(body_at_angles(bent), visibility, 0.5)
     expected = {
         f"{side}{row.name}"
         for row in JOINT_ANGLES
@@ -157,7 +159,7 @@ def test_a_joint_whose_landmarks_are_not_visible_is_left_out(hidden: str) -> Non
     }
     assert found.keys() == expected
     assert [*found] == [name for name in ALL if name in expected]
-    assert joint_angles(figure(bent), visibility, 0.49).keys() == set(ALL)
+    assert joint_angles(body_at_angles(bent), visibility, 0.49).keys() == set(ALL)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +169,12 @@ def test_a_rotation_is_known_only_where_a_bent_limb_shows_it(
     bend_deg: float, is_seen: bool
 ) -> None:
     bent = {name: bend_deg for name in ALL if "knee" in name or "elbow" in name}
-    assert (angles(figure(bent)).keys() >= SEEN_ONLY_BENT) == is_seen
-    assert bool(SEEN_ONLY_BENT & angles(figure(bent)).keys()) == is_seen
+    assert (angles(body_at_angles(bent)).keys() >= SEEN_ONLY_BENT) == is_seen
+    assert bool(SEEN_ONLY_BENT & angles(body_at_angles(bent)).keys()) == is_seen
 
 
 def test_an_arm_straight_up_is_both_flexed_and_abducted_by_180_degrees_together() -> None:
-    found = angles(figure({"left_shoulder_abduction": 179.9999}))
+    found = angles(body_at_angles({"left_shoulder_abduction": 179.9999}))
     raised = np.hypot(found["left_shoulder_flexion"], found["left_shoulder_abduction"])
     assert raised == pytest.approx(180, abs=1e-3)
 
@@ -183,13 +185,13 @@ def test_a_body_without_form_has_no_angles(value: float) -> None:
 
 
 def test_one_damaged_landmark_leaves_the_joints_of_others() -> None:
-    points_m = figure()
+    points_m = body_at_angles()
     points_m[FULL_BODY.names.index("left_wrist")] = np.nan
     assert set(ALL) - angles(points_m).keys() == SEEN_ONLY_BENT | {"left_elbow_flexion"}
 
 
 def test_shoulders_along_the_spine_have_no_front() -> None:
-    points_m = figure()
+    points_m = body_at_angles()
     for name, sign in (("left_shoulder", 1), ("right_shoulder", -1)):
         points_m[FULL_BODY.names.index(name)] = (0.0, 0.0, 0.5 + sign * 0.2)
     found = angles(points_m)
@@ -199,8 +201,8 @@ def test_shoulders_along_the_spine_have_no_front() -> None:
 
 def test_the_figure_is_a_body() -> None:
     """Its mirror image is itself, and the left is on the left."""
-    np.testing.assert_allclose(mirrored(figure()), figure(), atol=1e-12)
+    np.testing.assert_allclose(mirrored(body_at_angles()), body_at_angles(), atol=1e-12)
     assert sorted(MIRRORED_INDEX) == list(range(33))
-    assert figure()[FULL_BODY.names.index("left_wrist")] @ LEFT > 0
+    assert body_at_angles()[FULL_BODY.names.index("left_wrist")] @ LEFT > 0
     quarter, _ = cv2.Rodrigues(np.array((0.0, 0.0, np.pi / 2)))
-    np.testing.assert_allclose(turn(np.array((0.0, 0.0, 1.0)), np.pi / 2), quarter)
+    np.testing.assert_allclose(rotation_about(np.array((0.0, 0.0, 1.0)), np.pi / 2), quarter)

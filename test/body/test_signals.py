@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_body import Limbs
+from synthetic.limbs import UP, Limbs
+from synthetic.postures import HANGING, body_in_posture, times, waving_arm
 
-from body.figures import HANGING, UP, body, times, waving_arm
 from pose_ros.blazepose.datatypes import Pose, Roi
 from pose_ros.body.signals import Signals
 
@@ -17,7 +17,7 @@ def person(
     number: int, left: Limbs, right: Limbs = HANGING, is_held: bool = False, has_world: bool = True
 ) -> Pose:
     """Somebody who stands, with these arms; without world landmarks the image shows them."""
-    points_m = body("standing", left, right).astype(np.float32)
+    points_m = body_in_posture("standing", left, right).astype(np.float32)
     ones, roi = np.ones(33, np.float32), Roi(np.array((200, 200), np.float32), 300, 0.0)
     return Pose(
         200 + 100 * points_m,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from synthetic.postures import HANGING, body_in_posture, figure_of, waving_arm
 
-from body.figures import HANGING, body, figure, waving_arm
 from pose_ros.body.figure import Arm
 from pose_ros.body.swings import Swings
 
-HELD_UP = figure(body("standing", waving_arm(0.0))).arm("left")
+HELD_UP = figure_of(body_in_posture("standing", waving_arm(0.0))).arm("left")
 
 
 def swung(angles_rad: Iterable[float | None], step_ns: int = 125_000_000) -> int:
@@ -46,7 +46,7 @@ def test_it_does_not_matter_where_the_arm_is_at_first(start: float) -> None:
 
 
 def test_an_arm_that_hangs_begins_anew() -> None:
-    swings, hanging = Swings(), figure(body("standing", HANGING)).arm("left")
+    swings, hanging = Swings(), figure_of(body_in_posture("standing", HANGING)).arm("left")
     for index, arm in enumerate((at(0.0), at(0.4), at(0.0), hanging)):
         swings.add(arm, index * 125_000_000)
     assert swings.count(500_000_000) == 0

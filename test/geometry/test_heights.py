@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 import pytest
-import synthetic_body
-from synthetic_body import Scene, observe, pose_of
+from synthetic import scenes
+from synthetic.scenes import Scene, observe, pose_of
 
 from pose_ros.blazepose.datatypes import Float64Array, Pose, Poses
 from pose_ros.blazepose.errors import OptionError
@@ -32,8 +32,8 @@ def random() -> np.random.Generator:
 
 def pinhole(number: int) -> Scene:
     """One of the scenes of the pinhole camera."""
-    camera = synthetic_body.CAMERAS["pinhole"]
-    return [scene for scene in synthetic_body.all_scenes() if scene.camera is camera][number]
+    camera = scenes.CAMERAS["pinhole"]
+    return [scene for scene in scenes.all_scenes() if scene.camera is camera][number]
 
 
 def floor_below(scene: Scene) -> Floor:
@@ -231,7 +231,7 @@ def changed(scene: Scene, **points: tuple[float, float]) -> Pose:
     pose = pose_of(scene, random())
     pixels = pose.landmarks_px.copy()
     for name, point in points.items():
-        pixels[synthetic_body.NAMES.index(name), :2] = point
+        pixels[scenes.NAMES.index(name), :2] = point
     return dataclasses.replace(pose, landmarks_px=pixels)
 
 

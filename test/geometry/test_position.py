@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import synthetic_body
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_body import VISIBLE, Scene, observe, pose_of
+from synthetic import scenes
+from synthetic.scenes import VISIBLE, Scene, observe, pose_of
 
 from pose_ros.blazepose.datatypes import Float64Array, Pose, Poses
 from pose_ros.blazepose.errors import ImageError, OptionError
@@ -83,7 +83,7 @@ def depth_errors(
 ) -> Float64Array:
     """Return the errors (scenes, N) of depth mode in meters."""
     rng, errors = random(), []
-    for scene in synthetic_body.all_scenes(inside_flesh):
+    for scene in scenes.all_scenes(inside_flesh):
         found = pose(scene, rng)
         position = locate(scene, found, observe(scene, rng, dtype), "depth")
         check_honest(scene, found, position)
@@ -120,7 +120,7 @@ def test_depth_with_a_poor_model_is_still_measured(
     )
     name = f"depth, 33 landmarks, world +- {world_noise_m * 100} cm, scale {world_scale}"
     median_m, _ = report(name, errors_m)
-    visible = np.array([scene.visibility == VISIBLE for scene in synthetic_body.all_scenes()])
+    visible = np.array([scene.visibility == VISIBLE for scene in scenes.all_scenes()])
     report("  the visible ones", errors_m[visible])
     report("  the hidden ones", errors_m[~visible])
     assert median_m <= MEDIAN_M
@@ -141,7 +141,7 @@ def test_depth_where_the_model_calls_hidden_landmarks_visible() -> None:
 
     def gullible(scene: Scene, rng: np.random.Generator) -> Pose:
         pose = pose_of(scene, rng, world_noise_m=0.02)
-        seen = np.where(pose.visibility > synthetic_body.OUTSIDE, VISIBLE, pose.visibility)
+        seen = np.where(pose.visibility > scenes.OUTSIDE, VISIBLE, pose.visibility)
         return dataclasses.replace(pose, visibility=seen)
 
     median_m, p95_m = report("depth, 33 landmarks, all called visible", depth_errors(gullible))
@@ -153,7 +153,7 @@ def test_depth_where_the_model_calls_hidden_landmarks_visible() -> None:
 def test_depth_finds_the_visible_landmarks_of_the_upper_body(dtype: type) -> None:
     errors_m = depth_errors(lambda scene, rng: pose_of(scene, rng, landmarks=25), dtype)
     median_m, p95_m = report(f"depth, 25 landmarks, {dtype.__name__}", errors_m)
-    visibility = np.array([scene.visibility[:25] for scene in synthetic_body.all_scenes()])
+    visibility = np.array([scene.visibility[:25] for scene in scenes.all_scenes()])
     is_visible = visibility >= MIN_VISIBILITY
     unknown = np.isnan(errors_m[is_visible]).mean()
     print(f"  unknown of the visible ones {unknown:.1%}, which are {is_visible.mean():.1%}")
@@ -179,7 +179,7 @@ def origin_errors(
 ) -> Float64Array:
     """Return the errors of the body reference, as a part of the distance."""
     rng, errors = random(), []
-    for scene in synthetic_body.all_scenes():
+    for scene in scenes.all_scenes():
         pose = distort(pose_of(scene, rng, **noise))  # type: ignore[arg-type]
         found = placed(scene, pose)
         error_m = np.nan if found is None else np.linalg.norm(found.origin_m - scene.mid_hip_m)
@@ -248,7 +248,7 @@ def test_legs_that_lead_elsewhere_than_the_model_says_move_the_body_less(lean_de
 
 def test_all_landmarks_of_the_camera_alone_lie_on_their_rays() -> None:
     rng, errors = random(), []
-    for scene in synthetic_body.all_scenes():
+    for scene in scenes.all_scenes():
         pose = pose_of(scene, rng, world_noise_m=0.02)
         position = locate(scene, pose, None)
         check_honest(scene, pose, position)
@@ -257,7 +257,7 @@ def test_all_landmarks_of_the_camera_alone_lie_on_their_rays() -> None:
 
 
 def test_too_few_visible_landmarks_give_no_body() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, random())
     visibility = np.where(np.arange(33) < 5, 1, 0.1)
     hidden = dataclasses.replace(pose, visibility=visibility)
@@ -265,14 +265,14 @@ def test_too_few_visible_landmarks_give_no_body() -> None:
 
 
 def test_landmarks_in_one_point_give_no_body() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, random())
     point = np.tile(np.array((300, 200, 0), np.float32), (33, 1))
     assert locate(scene, dataclasses.replace(pose, landmarks_px=point), None).source == "none"
 
 
 def test_a_body_behind_the_camera_is_none() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, random())
     assert pose.world_landmarks_m is not None
     mirrored = dataclasses.replace(pose, world_landmarks_m=-pose.world_landmarks_m)
@@ -281,7 +281,7 @@ def test_a_body_behind_the_camera_is_none() -> None:
 
 
 def test_a_landmark_that_would_lie_behind_the_camera_is_unknown() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, random())
     world_m = np.zeros((33, 3), np.float32)
     world_m[0, 2] = -0.5
@@ -307,7 +307,7 @@ def test_a_landmark_that_would_lie_behind_the_camera_is_unknown() -> None:
 def test_the_best_source_that_is_allowed_is_used(
     source: str, has_depth: bool, landmarks: int, expected: str
 ) -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, random(), landmarks=landmarks)
     depth = observe(scene, random()) if has_depth else None
     position = locate(scene, pose, depth, source)
@@ -318,13 +318,13 @@ def test_the_best_source_that_is_allowed_is_used(
 
 @pytest.mark.parametrize(("source", "expected"), [("auto", "world"), ("depth", "none")])
 def test_a_depth_image_of_holes_gives_no_reference(source: str, expected: str) -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     depth = DepthImage(np.zeros(scene.z_m.shape, np.uint16), 0.001)
     assert locate(scene, pose_of(scene, random()), depth, source).source == expected
 
 
 def test_an_assumed_camera_measures_nothing() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     assumed = dataclasses.replace(scene.camera, is_calibrated=False)
     depth, pose = observe(scene, random()), pose_of(scene, random())
     (position,) = estimator().estimate(Poses([pose]), assumed, depth)
@@ -333,14 +333,14 @@ def test_an_assumed_camera_measures_nothing() -> None:
 
 
 def test_depth_of_another_size_is_rejected() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     depth = DepthImage(np.zeros((240, 320), np.uint16), 0.001)
     with pytest.raises(ImageError, match=r"\(320, 240\).*\(640, 480\)"):
         locate(scene, pose_of(scene, random()), depth)
 
 
 def test_nobody_gives_nothing() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     assert estimator().estimate(Poses(), scene.camera, None) == ()
 
 
@@ -358,7 +358,7 @@ def test_a_position_is_read_only_and_of_one_shape() -> None:
 @pytest.mark.parametrize("source", ["depth", "world"])
 def test_the_pelvis_is_uncertain_along_its_ray_and_across(source: str) -> None:
     rng, misses_m, stds_m = random(), [], []
-    for scene in synthetic_body.all_scenes():
+    for scene in scenes.all_scenes():
         pose = pose_of(scene, rng, world_noise_m=0.02)
         position = locate(scene, pose, observe(scene, rng), source)
         if position.source == "none":
@@ -381,7 +381,7 @@ def test_the_pelvis_is_uncertain_along_its_ray_and_across(source: str) -> None:
 
 
 def test_what_is_unknown_of_the_pelvis_is_nan() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, random())
     nowhere = locate(scene, pose, None, "none")
     assert np.isnan(nowhere.pelvis_m).all()
@@ -392,7 +392,7 @@ def test_what_is_unknown_of_the_pelvis_is_nan() -> None:
 
 
 def test_without_hips_there_is_no_pelvis() -> None:
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, random(), landmarks=25)
     visibility = np.where(np.arange(25) == 23, 0, pose.visibility)
     hidden = dataclasses.replace(pose, visibility=visibility)
@@ -431,7 +431,7 @@ def test_whatever_comes_in_what_comes_out_is_honest(
     seed: int, changes: list[tuple[int, float, float]], landmarks: int, has_depth: bool
 ) -> None:
     rng = np.random.default_rng(seed)
-    scene = synthetic_body.all_scenes()[NEAR]
+    scene = scenes.all_scenes()[NEAR]
     pose = pose_of(scene, rng, landmarks=landmarks)
     pixels = pose.landmarks_px.copy()
     for index, x, y in changes:
@@ -454,7 +454,7 @@ def clip(
 
     Those are of the surface at the hips, as depth would show it.
     """
-    start, rng = synthetic_body.all_scenes()[2], random()
+    start, rng = scenes.all_scenes()[2], random()
     poses, distances_m = [], []
     for frame in range(frames):
         shift_m = (0, 0, 0.5 + speed_m_s * frame * FRAME_NS / 1e9)
@@ -471,7 +471,7 @@ def follow(
     used: PositionEstimator, poses: list[Pose], start_ns: int = 0, is_smoothing: bool = True
 ) -> Float64Array:
     """Return the distance of the body in each of the poses."""
-    camera, distances_m = synthetic_body.all_scenes()[2].camera, []
+    camera, distances_m = scenes.all_scenes()[2].camera, []
     for frame, pose in enumerate(poses):
         time_ns = start_ns + frame * FRAME_NS
         one = Poses([pose], time_ns=time_ns, is_smoothing=is_smoothing)
@@ -514,7 +514,7 @@ def test_options_change_without_losing_the_person() -> None:
 def test_each_person_has_a_filter_that_others_do_not_change() -> None:
     near, _ = clip(20)
     far, _ = clip(20, speed_m_s=3.0, person_id=2)
-    used, camera, together = estimator(), synthetic_body.all_scenes()[2].camera, []
+    used, camera, together = estimator(), scenes.all_scenes()[2].camera, []
     for frame, (one, two) in enumerate(zip(near, far, strict=True)):
         people = [one, two] if frame % 2 else [two, one]
         found = used.estimate(Poses(people, time_ns=frame * FRAME_NS), camera, None)
@@ -539,7 +539,7 @@ def test_a_new_person_and_one_whose_smoothing_was_off_begin_with_raw_distances()
 def held_z_m(used: PositionEstimator, pose: Pose, seen_ns: int, held_ns: int) -> float:
     """Return the distance of the first landmark of somebody held, last seen at `seen_ns`."""
     held = dataclasses.replace(pose, held_ns=held_ns, is_held=True)
-    camera = synthetic_body.all_scenes()[2].camera
+    camera = scenes.all_scenes()[2].camera
     wall = DepthImage(np.full(camera.image_size[::-1], 700, np.uint16), 0.001)
     people = Poses(time_ns=seen_ns + held_ns, held=[held])
     (position,) = used.estimate(people, camera, wall)
@@ -548,7 +548,7 @@ def held_z_m(used: PositionEstimator, pose: Pose, seen_ns: int, held_ns: int) ->
 
 def test_a_held_person_stays_for_a_moment_then_nobody_knows() -> None:
     """What is measured there meanwhile is the distance of somebody in front."""
-    used, camera = estimator(), synthetic_body.all_scenes()[2].camera
+    used, camera = estimator(), scenes.all_scenes()[2].camera
     (pose,), _ = clip(1)
     (last,) = used.estimate(Poses([pose], time_ns=FRAME_NS), camera, None)
     for held_ns in (1, FRAME_NS, 300_000_000):
@@ -559,7 +559,7 @@ def test_a_held_person_stays_for_a_moment_then_nobody_knows() -> None:
 
 
 def test_who_is_tracked_but_not_looked_at_stays_where_the_pose_was_located() -> None:
-    used, camera = estimator(), synthetic_body.all_scenes()[2].camera
+    used, camera = estimator(), scenes.all_scenes()[2].camera
     poses, _ = clip(30)
     follow(used, poses[:10])
     (last,) = used.estimate(Poses(poses[10:11], time_ns=11 * FRAME_NS), camera, None)
@@ -574,7 +574,7 @@ def test_who_is_tracked_but_not_looked_at_stays_where_the_pose_was_located() -> 
 
 
 def test_a_held_person_who_was_not_located_when_last_seen_is_unknown() -> None:
-    used, camera = estimator(), synthetic_body.all_scenes()[2].camera
+    used, camera = estimator(), scenes.all_scenes()[2].camera
     (pose,), _ = clip(1)
     assert np.isnan(held_z_m(used, pose, FRAME_NS, 1))
     used.estimate(Poses([pose], time_ns=FRAME_NS), camera, None)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import synthetic_body
-from synthetic_body import Scene, pose_of
+from synthetic.scenes import Scene, all_scenes, pose_of
 
 from pose_ros.blazepose.datatypes import Float32Array, Float64Array, Poses
 from pose_ros.geometry.located import Position
@@ -13,8 +12,6 @@ from pose_ros.geometry.options import PositionOptions
 from pose_ros.geometry.position import PositionEstimator
 from pose_ros.geometry.stature import stature_m, usual_body
 
-# Rendered by the first test that needs one.
-scenes = synthetic_body.all_scenes
 SIZES = pytest.mark.parametrize("size", [0.7, 0.9, 1.2])
 
 
@@ -33,14 +30,14 @@ def located(scene: Scene, size: float, landmarks: int = 33, height_m: float = 0.
 
 
 def test_a_body_is_as_tall_in_every_posture_and_from_every_side() -> None:
-    heights_m = [stature_m(body_m(scene)) for scene in scenes()]
+    heights_m = [stature_m(body_m(scene)) for scene in all_scenes()]
     assert np.ptp(heights_m) < 0.01 * np.median(heights_m)
 
 
 @SIZES
 def test_a_body_twice_as_large_is_twice_as_tall(size: float) -> None:
-    assert stature_m(body_m(scenes()[0], size)) == pytest.approx(
-        size * stature_m(body_m(scenes()[0]))
+    assert stature_m(body_m(all_scenes()[0], size)) == pytest.approx(
+        size * stature_m(body_m(all_scenes()[0]))
     )
 
 
@@ -57,7 +54,7 @@ def posture(body_m: Float64Array) -> Float64Array:
 def test_the_usual_body_has_the_posture_and_the_height_whatever_the_models_bones(
     tenth: int, size: float
 ) -> None:
-    scene = scenes()[:: len(scenes()) // 10][tenth]
+    scene = all_scenes()[:: len(all_scenes()) // 10][tenth]
     given_m = body_m(scene, size).astype(np.float64)
     guessed_m = given_m.copy()
     guessed_m[[25, 27, 29, 31]] += (given_m[25] - given_m[23]) * 0.3  # the left thigh is longer
@@ -83,8 +80,8 @@ def test_landmarks_in_one_place_have_no_body() -> None:
 @SIZES
 def test_people_are_as_far_away_as_their_height_says_whatever_the_models_body(size: float) -> None:
     """Without it they are adults of 1.70 m; all distances are in proportion."""
-    height_m = stature_m(body_m(scenes()[0]))
-    for scene in scenes():
+    height_m = stature_m(body_m(all_scenes()[0]))
+    for scene in all_scenes():
         right = located(scene, size=1.0, height_m=height_m)
         known = located(scene, size, height_m=height_m)
         np.testing.assert_allclose(known.landmarks_m, right.landmarks_m, rtol=1e-4)
@@ -100,4 +97,4 @@ def test_people_are_as_far_away_as_their_height_says_whatever_the_models_body(si
 
 
 def test_a_known_height_gives_the_upper_body_no_position() -> None:
-    assert located(scenes()[0], 1.0, landmarks=25, height_m=1.8).source == "none"
+    assert located(all_scenes()[0], 1.0, landmarks=25, height_m=1.8).source == "none"

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import running
 import yaml
-from body.figures import HANGING, OUT, UP, body, waving_arm
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from outputs.test_tf import STAND_IN, WITHOUT_TF2
 from rclpy.executors import SingleThreadedExecutor
@@ -26,6 +25,8 @@ from running import TIMEOUT_S, Process
 from running.local import local_node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
+from synthetic.limbs import UP
+from synthetic.postures import HANGING, OUT, body_in_posture, waving_arm
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.blazepose.datatypes import Float64Array
@@ -165,7 +166,7 @@ def watched() -> Iterator[Robot]:
 
 
 def test_posture_and_gestures_are_published_with_the_header(watched: Robot) -> None:
-    raised = body("standing", (UP, UP))
+    raised = body_in_posture("standing", (UP, UP))
     content = watched.show(raised, watched.doing("standing", "raising_left_arm"), "a raised arm")
     assert content["frame_id"] == FRAME
     assert content["person_id"] == 4
@@ -175,7 +176,7 @@ def test_posture_and_gestures_are_published_with_the_header(watched: Robot) -> N
 
 def test_who_sits_and_waves_is_published(watched: Robot) -> None:
     def sitting(since_s: float) -> Float64Array:
-        return body("sitting", HANGING, waving_arm(since_s))
+        return body_in_posture("sitting", HANGING, waving_arm(since_s))
 
     def found() -> bool:
         content = json.loads(watched.received["gestures"][-1].data)
@@ -185,7 +186,7 @@ def test_who_sits_and_waves_is_published(watched: Robot) -> None:
 
 
 def test_a_ray_leads_along_the_arm_that_points(watched: Robot) -> None:
-    points_m = body("standing", POINTING)
+    points_m = body_in_posture("standing", POINTING)
     watched.received["pointing"].clear()
     ray = watched.show(points_m, lambda: watched.received["pointing"], "a ray")[-1]
     turn = ray.pose.orientation
@@ -211,30 +212,30 @@ def test_markers_show_a_text_and_the_ray(watched: Robot) -> None:
         return names >= {"gestures", "pointing_left"}
 
     watched.received["markers"].clear()
-    watched.show(body("standing", POINTING), found, "markers")
+    watched.show(body_in_posture("standing", POINTING), found, "markers")
     texts = [m.text for item in watched.received["markers"] for m in item.markers if m.text]
     assert any("4: standing" in text for text in texts)
 
 
 def test_both_arms_stretched_out_give_no_ray(watched: Robot) -> None:
-    arms = body("standing", (OUT, OUT), (OUT, OUT))
+    arms = body_in_posture("standing", (OUT, OUT), (OUT, OUT))
     watched.show(arms, watched.doing("standing"), "no gesture")
 
 
 def test_a_model_without_legs_has_arms_only(watched: Robot) -> None:
-    arms = body("standing", HANGING, (UP, UP))[:25]
+    arms = body_in_posture("standing", HANGING, (UP, UP))[:25]
     watched.show(arms, watched.doing("unknown", "raising_right_arm"), "an arm", with_world=False)
 
 
 def test_damaged_clouds_and_other_models_are_reported(watched: Robot) -> None:
-    damaged = cloud(body("standing"), watched.stamp_ns)
+    damaged = cloud(body_in_posture("standing"), watched.stamp_ns)
     damaged.data = damaged.data[:-7]
     watched.publish(damaged)
     watched.until(lambda: watched.process.lines("landmarks rejected"), "the warning")
     for count in (1, 24, 32):
-        watched.publish(cloud(body("standing")[:count], watched.stamp_ns))
+        watched.publish(cloud(body_in_posture("standing")[:count], watched.stamp_ns))
     watched.publish(PointCloud2())
-    watched.show(body("standing"), watched.doing("standing"), "a posture after that")
+    watched.show(body_in_posture("standing"), watched.doing("standing"), "a posture after that")
 
 
 def test_landmarks_that_are_not_numbers_give_unknown(watched: Robot) -> None:
@@ -246,10 +247,14 @@ def test_landmarks_that_are_not_numbers_give_unknown(watched: Robot) -> None:
 def test_a_jump_of_time_is_reported_and_everybody_begins_anew(
     watched: Robot, step_ns: int
 ) -> None:
-    watched.show(body("standing", (UP, UP)), watched.doing("standing", "raising_left_arm"), "that")
+    watched.show(
+        body_in_posture("standing", (UP, UP)),
+        watched.doing("standing", "raising_left_arm"),
+        "that",
+    )
     watched.stamp_ns += step_ns
-    watched.show(body("standing"), watched.doing("unknown"), "the start")
-    watched.show(body("standing"), watched.doing("standing"), "a posture")
+    watched.show(body_in_posture("standing"), watched.doing("unknown"), "the start")
+    watched.show(body_in_posture("standing"), watched.doing("standing"), "a posture")
 
 
 def test_it_is_lazy_and_logs_what_up_is() -> None:
@@ -268,7 +273,7 @@ def test_hri_gestures_are_in_the_frame_that_publish_hri_gives_the_body(
     with robot(*running.parameters(tf_prefix="front/")) as prefixed:
         prefixed.subscribe("hri_gesture")
         received = prefixed.received["hri_gesture"]
-        raised = body("standing", (UP, UP))
+        raised = body_in_posture("standing", (UP, UP))
         message = prefixed.show(raised, lambda: received, "a gesture")[0]
         assert hri.fields(message) == {"gesture": hri.types().Gesture.LEFT_HAND_RAISED}
         assert message.header.frame_id == "body_front_p4"
@@ -298,7 +303,7 @@ def test_postures_are_told_against_gravity(monkeypatch: pytest.MonkeyPatch) -> N
     with robot(*running.parameters(gravity_frame="base")) as turned:
         assert turned.process.lines("along z of base")
         turned.subscribe("gestures")
-        turned.show(body("lying"), turned.doing("lying"), "a level camera")
+        turned.show(body_in_posture("lying"), turned.doing("lying"), "a level camera")
         assert turned.process.lines("no transform from frame 'camera' to gravity_frame 'base'")
         transform = TransformStamped(header=Header(frame_id="base"), child_frame_id=FRAME)
         # Upward is where the head of who lies is: to the left of the camera.
@@ -306,7 +311,7 @@ def test_postures_are_told_against_gravity(monkeypatch: pytest.MonkeyPatch) -> N
         transform.transform.rotation.w = np.sqrt(0.5)
         publisher = turned.node.create_publisher(TransformStamped, "/tf_static", LATCHED)
         publisher.publish(transform)
-        turned.show(body("lying"), turned.doing("standing"), "gravity from TF")
+        turned.show(body_in_posture("lying"), turned.doing("standing"), "gravity from TF")
 
 
 def test_the_policy_allows_what_the_running_node_uses_and_no_more(watched: Robot) -> None:

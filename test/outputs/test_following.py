@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from body.figures import HANGING, UP, waving_arm
-from body.figures import body as standing
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
+from synthetic.limbs import UP
+from synthetic.postures import HANGING, waving_arm
+from synthetic.postures import body_in_posture as standing
 
 from outputs.test_motions import FRAME_NS, at, body, map_from_camera, read, shown
 from pose_ros.blazepose.datatypes import Float64Array

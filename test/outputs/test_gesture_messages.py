@@ -5,8 +5,8 @@ from __future__ import annotations
 import hri
 import numpy as np
 import pytest
-from body.figures import body
 from std_msgs.msg import Header
+from synthetic.postures import body_in_posture
 
 from pose_ros.body.behavior import Doing
 from pose_ros.outputs.gesture_messages import Shown, gesture_markers, hri_gesture, rays
@@ -15,7 +15,7 @@ Gesture = hri.types().Gesture
 
 
 def shown(*gestures: str) -> Shown:
-    return Shown(9, Doing("standing", gestures), body("standing").tolist())
+    return Shown(9, Doing("standing", gestures), body_in_posture("standing").tolist())
 
 
 @pytest.mark.parametrize(

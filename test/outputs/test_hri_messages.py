@@ -7,7 +7,7 @@ from typing import Any
 import hri
 import numpy as np
 import pytest
-from body.figure import figure
+from synthetic.angles import body_at_angles
 
 from outputs.test_messages import HEADER, IMAGE, SIZE, frame, located, pose
 from outputs.test_transforms import FACING
@@ -36,7 +36,7 @@ def somebody(person_id: int = 1, count: int = 33, **fields: Any) -> Person:
         "landmarks_px": np.column_stack((places, places, 0 * places)),
         "visibility": np.full(count, 0.9),
         "presence": np.ones(count),
-        "world_landmarks_m": figure({"left_knee_flexion": 50}) if count == 33 else None,
+        "world_landmarks_m": body_at_angles({"left_knee_flexion": 50}) if count == 33 else None,
     }
     return Person(pose(person_id, count, **{**whole, **fields}))
 
@@ -141,7 +141,7 @@ def test_joints_have_the_names_of_the_human_model() -> None:
 
 
 def test_the_body_is_a_frame_where_the_position_is_known() -> None:
-    person = located(somebody(7).pose, figure() @ FACING.T + (0, 0, 3))
+    person = located(somebody(7).pose, body_at_angles() @ FACING.T + (0, 0, 3))
     (transform,) = body_transforms(shown(person), person)
     assert transform.child_frame_id == "body_p7"
     assert transform.header == HEADER

@@ -12,10 +12,10 @@ import media
 import numpy as np
 import pytest
 import running
-from body.figure import figure
 from rclpy.serialization import deserialize_message, serialize_message
 from running import Client
 from sensor_msgs.msg import JointState
+from synthetic.angles import body_at_angles
 
 from outputs.test_messages import HEADER, MODELS_DIR, frame, pose
 from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
@@ -32,7 +32,7 @@ PAIR = np.hstack((PERSON, PERSON[:, ::-1]))
 
 def somebody(person_id: int = 1, **fields: Any) -> Any:
     """The pose of somebody with bent elbows and knees."""
-    visible = {"visibility": np.ones(33), "world_landmarks_m": figure(BENT)}
+    visible = {"visibility": np.ones(33), "world_landmarks_m": body_at_angles(BENT)}
     return pose(person_id, 33, **{**visible, **fields})
 
 

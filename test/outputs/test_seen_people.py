@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from body.figures import ALL_VISIBLE, HANGING, UP, body
+from synthetic.limbs import UP
+from synthetic.postures import ALL_VISIBLE, HANGING, body_in_posture
 
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.body.figure import LEVEL_CAMERA_UP, SIDES, Figure
 from pose_ros.outputs.layout import HELD, LANDMARK_DTYPE, TRACKED
 from pose_ros.outputs.seen_people import seen_people
 
-RAISED = body("sitting", HANGING, (UP, UP))
+RAISED = body_in_posture("sitting", HANGING, (UP, UP))
 
 
 def row_of(points_m: Float64Array, person_id: int, state: int = TRACKED) -> npt.NDArray[Any]:
@@ -35,10 +36,14 @@ def assert_same(figure: Figure, points_m: Float64Array) -> None:
 
 
 def test_who_is_tracked_is_seen_with_the_world_landmarks() -> None:
-    rows = (row_of(body("standing"), 7), row_of(body("lying"), 3, HELD), row_of(RAISED, 2**32 - 1))
+    rows = (
+        row_of(body_in_posture("standing"), 7),
+        row_of(body_in_posture("lying"), 3, HELD),
+        row_of(RAISED, 2**32 - 1),
+    )
     seen = seen_people(np.stack(rows), LEVEL_CAMERA_UP)
     assert {number: item.row for number, item in seen.items()} == {7: 0, 2**32 - 1: 2}
-    assert_same(seen[7].figure, body("standing"))
+    assert_same(seen[7].figure, body_in_posture("standing"))
     assert_same(seen[2**32 - 1].figure, RAISED)
 
 
@@ -56,6 +61,6 @@ def test_nobody_is_seen_in_an_empty_message() -> None:
 
 def test_points_may_lie_apart() -> None:
     points = np.zeros((2, 33, 2), LANDMARK_DTYPE)
-    points[:, :, 0] = np.stack((row_of(body("standing"), 1), row_of(RAISED, 2)))
+    points[:, :, 0] = np.stack((row_of(body_in_posture("standing"), 1), row_of(RAISED, 2)))
     seen = seen_people(points[:, :, 0], LEVEL_CAMERA_UP)
     assert_same(seen[2].figure, RAISED)

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import running
-from body.figure import figure
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from std_msgs.msg import Header
+from synthetic.angles import body_at_angles
 
 from pose_ros.blazepose import PoseTracker, PoseTrackerOptions
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY, Topology
@@ -283,7 +283,8 @@ def bones(
 
 
 def test_each_bone_leads_along_x_of_its_frame_from_one_landmark_to_the_other() -> None:
-    points_m = figure({"left_elbow_flexion": 80, "right_hip_flexion": 60}) @ FACING.T + (0, 0, 3)
+    bent = body_at_angles({"left_elbow_flexion": 80, "right_hip_flexion": 60})
+    points_m = bent @ FACING.T + (0, 0, 3)
     made = bones(points_m)
     assert made.keys() == {bone.name for bone in BONES}
     for bone, length_m in zip(BONES, bone_lengths_m(points_m).values(), strict=True):
@@ -298,12 +299,12 @@ def test_a_bone_with_a_landmark_of_too_little_visibility_has_no_frame() -> None:
     visibility = np.ones(33)
     visibility[FULL_BODY.names.index("left_wrist")] = 0.4
     hidden = {"left_forearm", "left_hand"}
-    assert {b.name for b in BONES} - bones(figure() + 1.0, visibility).keys() == hidden
-    assert bones(figure() + 1.0, visibility, min_visibility=0.3).keys() >= hidden
+    assert {b.name for b in BONES} - bones(body_at_angles() + 1.0, visibility).keys() == hidden
+    assert bones(body_at_angles() + 1.0, visibility, min_visibility=0.3).keys() >= hidden
 
 
 def test_of_25_landmarks_the_arms_have_frames() -> None:
-    made = bones((figure() + 1.0)[: len(UPPER_BODY)])
+    made = bones((body_at_angles() + 1.0)[: len(UPPER_BODY)])
     legs = ("thigh", "shank", "foot")
     assert made.keys() == {bone.name for bone in BONES if not bone.name.endswith(legs)}
 

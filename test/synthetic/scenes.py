@@ -12,41 +12,26 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import cycle, product
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from pose_ros.blazepose.datatypes import Float64Array, ImageSize, Pose, Roi
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.geometry.camera import Camera
 from pose_ros.geometry.depth import DepthImage
 from pose_ros.geometry.distortion import distortion_from
+from synthetic.limbs import HEAD_M, POSES, body_in_pose, heading_and_tilt
 
 NAMES = FULL_BODY.names
 RADII_M = {
     "shoulder": 0.06, "elbow": 0.042, "wrist": 0.03, "pinky": 0.013, "index": 0.013,
     "thumb": 0.013, "hip": 0.1, "knee": 0.057, "ankle": 0.042, "heel": 0.03, "foot_index": 0.025,
 }  # fmt: skip
-HEAD_M, NECK_M = 0.1, 0.055
+NECK_M = 0.055
 BONES = (
     ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "pinky"), ("wrist", "index"),
     ("wrist", "thumb"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "heel"),
     ("heel", "foot_index"), ("ankle", "foot_index"),
 )  # fmt: skip
-# Directions of upper arm, forearm, thigh and shank, of the left side and of the right side.
-Limbs = tuple[tuple[float, float, float], ...]
-DOWN, FORWARD, UP = (0.0, 1.0, 0.0), (0.0, 0.1, -1.0), (0.2, -1.0, 0.0)
-ASIDE, BACK_DOWN, FRONT_DOWN = (0.25, 1.0, 0.0), (0.05, 1.0, 0.35), (0.05, 1.0, -0.35)
-POSES = {
-    "standing": ((ASIDE, ASIDE, DOWN, DOWN), (ASIDE, ASIDE, DOWN, DOWN)),
-    "reaching": ((FORWARD, FORWARD, DOWN, DOWN), (ASIDE, DOWN, DOWN, DOWN)),
-    "arms up": ((UP, UP, DOWN, DOWN), ((1.0, 0.0, 0.0), UP, DOWN, DOWN)),
-    "walking": (
-        (FRONT_DOWN, FRONT_DOWN, BACK_DOWN, BACK_DOWN),
-        (BACK_DOWN, DOWN, FRONT_DOWN, DOWN),
-    ),
-    "sitting": ((ASIDE, FORWARD, FORWARD, DOWN), (ASIDE, FORWARD, FORWARD, DOWN)),
-}
 VISIBLE, OCCLUDED, OUTSIDE = 0.95, 0.2, 0.1
 
 _VGA, _WIDE, _SQUARE = ImageSize(640, 480), ImageSize(640, 576), ImageSize(640, 640)
@@ -87,60 +72,6 @@ class Scene:
     def mid_hip_m(self) -> Float64Array:
         middle: Float64Array = self.joints_m[[23, 24]].mean(axis=0)
         return middle
-
-
-def joints(pose: str) -> Float64Array:
-    """Return the joints (33, 3) of an adult of about 1.75 m, mid-hip in the origin."""
-    return joints_of(*POSES[pose])
-
-
-def joints_of(left: Limbs, right: Limbs) -> Float64Array:
-    """Return the joints (33, 3) of a body with these limbs, as `joints` does."""
-    found: dict[str, npt.ArrayLike] = dict(_face())
-    for side, sign, limbs in (("left", 1, left), ("right", -1, right)):
-        mirror = np.array((sign, 1, 1))
-        upper_arm, forearm, thigh, shank = (
-            np.array(limb) / np.linalg.norm(limb) * mirror for limb in limbs
-        )
-        shoulder, hip = np.array((sign * 0.18, -0.5, 0)), np.array((sign * 0.1, 0, 0))
-        elbow = shoulder + 0.29 * upper_arm
-        wrist = elbow + 0.26 * forearm
-        knee = hip + 0.42 * thigh
-        ankle = knee + 0.41 * shank
-        across = np.cross(forearm, (0.3, 0.2, 1.0))
-        side_step = across / np.linalg.norm(across)
-        parts = {
-            "shoulder": shoulder, "elbow": elbow, "wrist": wrist, "hip": hip, "knee": knee,
-            "ankle": ankle, "pinky": wrist + 0.08 * forearm + 0.03 * side_step,
-            "index": wrist + 0.09 * forearm - 0.03 * side_step,
-            "thumb": wrist + 0.05 * forearm - 0.05 * side_step,
-            "heel": ankle + np.array((0, 0.05, 0.04)),
-            "foot_index": ankle + np.array((0.02 * sign, 0.06, -0.15)),
-        }  # fmt: skip
-        found |= {f"{side}_{part}": point for part, point in parts.items()}
-    return np.array([found[name] for name in NAMES], np.float64)
-
-
-def _face() -> dict[str, Float64Array]:
-    """Return the landmarks of the face, on the sphere of the head; the nose stands out."""
-    directions = {"nose": (0, 0.1, -1.15), "mouth_left": (0.28, 0.5, -1), "left_ear": (1, 0, 0.05)}
-    directions |= {"left_eye_inner": (0.2, -0.3, -1), "left_eye": (0.35, -0.3, -1)}
-    directions |= {"left_eye_outer": (0.5, -0.3, -1)}
-    center = np.array((0, -0.7, 0))
-    face = {}
-    for name, direction in directions.items():
-        length = 0.115 if name == "nose" else HEAD_M
-        point = np.array(direction) / np.linalg.norm(direction) * length
-        face[name] = point + center
-        face[name.replace("left", "right")] = point * (-1, 1, 1) + center
-    return face
-
-
-def turn(heading_deg: float, tilt_deg: float = 0.0) -> Float64Array:
-    """Return the rotation of a body by its heading and by a tilt of the camera."""
-    heading, _ = cv2.Rodrigues(np.array((0, np.radians(heading_deg), 0)))
-    tilt, _ = cv2.Rodrigues(np.array((np.radians(tilt_deg), 0, 0)))
-    return np.asarray(tilt @ heading, np.float64)
 
 
 def _flesh(body: Float64Array, build: float, inside_flesh: bool) -> Float64Array:
@@ -229,7 +160,7 @@ def make_scene(
     inside_flesh: bool = False,
 ) -> Scene:
     """Return a person in a pose at a position, with a wall behind; `build` scales the flesh."""
-    body = joints(pose) @ turn(heading_deg, tilt_deg=8).T + mid_hip_m
+    body = body_in_pose(pose) @ heading_and_tilt(heading_deg, tilt_deg=8).T + mid_hip_m
     wall = mid_hip_m[2] + wall_behind_m
     z_m = render_m(camera, rays, _flesh(body, build, inside_flesh), wall)
     pixels = camera.project(body)

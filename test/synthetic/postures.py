@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from synthetic_body import ASIDE, DOWN, FORWARD, UP, Limbs, joints_of, turn
 
 from pose_ros.blazepose.datatypes import Float64Array
 from pose_ros.body.figure import Figure
+from synthetic.limbs import ASIDE, DOWN, FORWARD, Limbs, body_of_limbs, heading_and_tilt
 
 # Directions of upper arm, forearm, thigh and shank: aside, down, and away from the viewer, who the
 # body faces.
@@ -23,21 +23,23 @@ OUT = (1.0, 0.0, 0.0)
 ALL_VISIBLE = np.full(33, 0.95)
 
 
-def body(posture: str, left: Limbs = HANGING, right: Limbs = HANGING) -> Float64Array:
+def body_in_posture(posture: str, left: Limbs = HANGING, right: Limbs = HANGING) -> Float64Array:
     """Return the joints (33, 3) of a body with these arms; who lies has the head to the left."""
     legs = LEGS.get(posture, LEGS["standing"])
-    points_m = joints_of(left + legs, right + legs)
+    points_m = body_of_limbs(left + legs, right + legs)
     if posture != "lying":
         return points_m
     x, y, z = points_m.T
     return np.column_stack((y, -x, z))
 
 
-def figure(points_m: Float64Array, heading_deg: float = 0.0, tilt_deg: float = 0.0) -> Figure:
+def figure_of(points_m: Float64Array, heading_deg: float = 0.0, tilt_deg: float = 0.0) -> Figure:
     """Return a figure of visible joints, turned, seen by a camera that is tilted and knows it."""
-    tilt = turn(0, tilt_deg)
+    tilt = heading_and_tilt(0, tilt_deg)
     up = (tilt @ (0.0, -1.0, 0.0)).tolist()
-    return Figure((points_m @ turn(heading_deg, tilt_deg).T).tolist(), ALL_VISIBLE.tolist(), up)
+    return Figure(
+        (points_m @ heading_and_tilt(heading_deg, tilt_deg).T).tolist(), ALL_VISIBLE.tolist(), up
+    )
 
 
 def waving_arm(time_s: float, hz: float = 1.5, swing_deg: float = 25.0) -> Limbs:
@@ -50,6 +52,3 @@ def times(seconds: float, hz: float = 30.0) -> Iterator[tuple[float, int]]:
     """Give the times of images, in s from the first one and as stamps."""
     for index in range(round(seconds * hz)):
         yield index / hz, 5_000_000_000 + round(index * 1e9 / hz)
-
-
-__all__ = ["DOWN", "FORWARD", "HANGING", "OUT", "UP", "body", "figure", "times", "waving_arm"]
