@@ -27,9 +27,14 @@ def middle(one: Vector, other: Vector) -> Triple:
 
 
 def direction(start: Vector, end: Vector) -> Triple:
-    """Return the unit vector from one point to another; NaN if they are the same."""
+    """Return the unit vector from one point to another.
+
+    All of it is NaN if they are the same, or not finite.
+    """
     x, y, z = end[0] - start[0], end[1] - start[1], end[2] - start[2]
-    length = math.hypot(x, y, z) or math.nan
+    length = math.hypot(x, y, z)
+    if not 0 < length < math.inf:
+        return math.nan, math.nan, math.nan
     return x / length, y / length, z / length
 
 

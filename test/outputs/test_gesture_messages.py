@@ -12,6 +12,7 @@ from pose_ros.body.behavior import Doing
 from pose_ros.outputs.gesture_messages import Shown, gesture_markers, hri_gesture, rays
 
 Gesture = hri.types().Gesture
+WRISTS_AND_HIPS = (15, 16, 23, 24)
 
 
 def shown(*gestures: str) -> Shown:
@@ -43,7 +44,13 @@ def test_what_has_no_name_there_is_no_message() -> None:
     assert hri_gesture(Gesture, Header(), shown("pointing_left"), "") is None
 
 
-def test_without_positions_there_are_neither_rays_nor_markers() -> None:
-    nowhere = shown("pointing_left")._replace(xyz=np.full((33, 3), np.nan).tolist())
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("axes", [slice(0, 3), 0, 1, 2])
+def test_without_positions_there_are_neither_rays_nor_markers(
+    unknown: float, axes: int | slice
+) -> None:
+    points_m = body_in_posture("standing")
+    points_m[WRISTS_AND_HIPS, axes] = unknown
+    nowhere = shown("pointing_left")._replace(xyz=points_m.tolist())
     assert not list(rays(nowhere))
     assert not gesture_markers(Header(), [nowhere]).markers
