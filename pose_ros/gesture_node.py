@@ -146,30 +146,23 @@ class GestureNode(Node):
         return landmarks
 
     def _publish(self, cloud: Cloud, landmarks: Landmarks) -> None:
-        stamp_ns = cloud.stamp_ns
-        if self._behavior.has_jumped(stamp_ns):
-            self._schedule = Schedule()
-            if self._behavior.has_begun:
-                self._warn(f"stamp jumped to {stamp_ns * 1e-9:.3f}: everybody begins anew")
         up = LEVEL_CAMERA_UP if self._frames is None else self._up(self._frames, cloud.header)
         seen = seen_people(landmarks.points, up)
         figures = {number: item.figure for number, item in seen.items()}
-        doings = self._behavior.update(figures, stamp_ns)
-        due = {
-            number
-            for number, doing in doings.items()
-            if self._schedule.is_due(number, doing, stamp_ns)
-        }
-        are_markers_due = self._markers in self._wanted and self._schedule.are_markers_due(
-            stamp_ns
-        )
-        if due or are_markers_due or self._rays in self._wanted:
+        doings = self._behavior.update(figures, cloud.stamp_ns)
+        time_ns = self._behavior.time_ns
+        if self._behavior.has_jumped:
+            self._schedule = Schedule()
+            self._warn(f"stamp jumped to {cloud.stamp_ns * 1e-9:.3f}: everybody begins anew")
+        due = self._schedule.due(doings, time_ns)
+        has_markers = self._markers in self._wanted and self._schedule.are_markers_due(time_ns)
+        if due or has_markers or self._rays in self._wanted:
             xyz, header = landmarks.xyz.tolist(), cloud.header
             people = [
                 Shown(number, doings[number], xyz[item.row]) for number, item in seen.items()
             ]
             self._publish_people(header, people, due)
-            if are_markers_due:
+            if has_markers:
                 self._markers.publish(gesture_markers(header, people))
 
     def _publish_people(self, header: Header, people: list[Shown], due: set[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pose_ros.blazepose.timeline import Timeline
 from pose_ros.body.figure import Figure
 from pose_ros.body.gestures import GESTURES, Gesture, Trace
 from pose_ros.body.posture import UNKNOWN, posture
@@ -14,10 +15,7 @@ _POSTURE_NS = 500_000_000
 _BEGIN_NS, _END_NS = 200_000_000, 400_000_000
 """A gesture begins once it has been made for so long, and ends as long after it was last made."""
 _FORGOTTEN_NS = 1_000_000_000
-"""Who is not seen for longer begins anew."""
-_MAX_STEP_NS = 2_000_000_000
-_STEP_NS = 33_333_333
-"""What is counted between two images that have the same stamp."""
+"""Who is not seen for longer begins anew, unless seen in the last image, however long ago."""
 
 
 class Doing(NamedTuple):
@@ -32,39 +30,35 @@ class Behavior:
 
     def __init__(self) -> None:
         self._people: dict[int, _Person] = {}
-        self._stamp_ns, self._time_ns = 0, 0
+        self._timeline = Timeline()
 
     def update(self, figures: Mapping[int, Figure], stamp_ns: int) -> dict[int, Doing]:
         """Return what people do, by id, in an image of them.
 
-        A stamp that jumps, backwards or by more than 2 s, lets everybody begin anew.
+        A stamp that jumps, by the rule of `Timeline`, lets everybody begin anew.
         """
-        step_ns = stamp_ns - self._stamp_ns
-        if self.has_jumped(stamp_ns):
-            self._people = {}
-        self._stamp_ns = stamp_ns
-        self._time_ns += step_ns if 0 < step_ns <= _MAX_STEP_NS else _STEP_NS
-        people = {
-            number: person
-            for number, person in self._people.items()
-            if self._time_ns - person.seen_ns <= _FORGOTTEN_NS
-        }
+        last_ns = self._timeline.time_ns
+        self._timeline = self._timeline.advance(stamp_ns)
+        people = {} if self.has_jumped else self._people
+        forgotten_ns = min(last_ns, self.time_ns - _FORGOTTEN_NS)
+        people = {number: item for number, item in people.items() if item.seen_ns >= forgotten_ns}
         self._people = people | {
-            number: people.get(number) or _Person(self._time_ns) for number in figures
+            number: people.get(number) or _Person(self.time_ns) for number in figures
         }
         return {
-            number: self._people[number].update(figure, self._time_ns)
+            number: self._people[number].update(figure, self.time_ns)
             for number, figure in figures.items()
         }
 
     @property
-    def has_begun(self) -> bool:
-        """Whether there was an image."""
-        return self._time_ns > 0
+    def time_ns(self) -> int:
+        """The time that is counted: it grows with every image, and begins anew at a jump."""
+        return self._timeline.time_ns
 
-    def has_jumped(self, stamp_ns: int) -> bool:
-        """Return whether a stamp is too far from the last one for the people to be the same."""
-        return not 0 <= stamp_ns - self._stamp_ns <= _MAX_STEP_NS
+    @property
+    def has_jumped(self) -> bool:
+        """Whether the stamp of the last image was too far from the one before."""
+        return self._timeline.has_jumped
 
 
 class _Person:

@@ -1,6 +1,8 @@
-"""When the gesture node publishes, by the stamps of the images."""
+"""When the gesture node publishes, by the time that is counted from image to image."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pose_ros.body.behavior import Doing
 
@@ -15,20 +17,22 @@ class Schedule:
         self._last: dict[int, tuple[int, Doing]] = {}
         self._markers_ns: int | None = None
 
-    def is_due(self, person_id: int, doing: Doing, stamp_ns: int) -> bool:
-        """Return whether what somebody does is new, or was published half a second ago."""
-        last = self._last.get(person_id)
-        if last is not None and last[1] == doing and stamp_ns - last[0] < _REPEAT_NS:
-            return False
+    def due(self, doings: Mapping[int, Doing], time_ns: int) -> set[int]:
+        """Return of whom something new is published now, or again after half a second."""
         self._last = {
-            number: sent for number, sent in self._last.items() if stamp_ns - sent[0] < 10**10
+            number: sent for number, sent in self._last.items() if time_ns - sent[0] < _REPEAT_NS
         }
-        self._last[person_id] = (stamp_ns, doing)
-        return True
+        new = {
+            number: doing
+            for number, doing in doings.items()
+            if number not in self._last or self._last[number][1] != doing
+        }
+        self._last |= {number: (time_ns, doing) for number, doing in new.items()}
+        return set(new)
 
-    def are_markers_due(self, stamp_ns: int) -> bool:
+    def are_markers_due(self, time_ns: int) -> bool:
         """Return whether markers were not published in the last tenth of a second."""
-        if self._markers_ns is not None and stamp_ns - self._markers_ns < _MARKERS_NS:
+        if self._markers_ns is not None and time_ns - self._markers_ns < _MARKERS_NS:
             return False
-        self._markers_ns = stamp_ns
+        self._markers_ns = time_ns
         return True

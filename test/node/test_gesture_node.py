@@ -257,6 +257,19 @@ def test_a_jump_of_time_is_reported_and_everybody_begins_anew(
     watched.show(body_in_posture("standing"), watched.doing("standing"), "a posture")
 
 
+def test_messages_go_on_while_stamps_stand_still(watched: Robot) -> None:
+    for received in watched.received.values():
+        received.clear()
+
+    def found() -> bool:
+        watched.publish(cloud(body_in_posture("standing"), 0))
+        return len(watched.received["gestures"]) >= 5 and len(watched.received["markers"]) >= 10
+
+    watched.until(found, "messages")
+    texts = {message.data for message in watched.received["gestures"]}
+    assert len(texts) <= 3, "the same is published again"
+
+
 def test_it_is_lazy_and_logs_what_up_is() -> None:
     with robot() as idle:
         assert idle.process.lines("that of a level camera")

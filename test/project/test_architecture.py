@@ -26,7 +26,7 @@ JOINING = NODES | {"pose_ros.processing"}
 OUTSIDE = {"datetime", "logging", "os", "random", "socket", "sys", "time"}
 ROS = {"rclpy", "sensor_msgs", "std_msgs"}
 PRINTING = {"print", "input", "exec", "eval"}
-SHARED_BY_PURE = {"datatypes", "errors", "option_fields", "smoothing", "topology"}
+SHARED_BY_PURE = {"datatypes", "errors", "option_fields", "smoothing", "timeline", "topology"}
 # smoothing is none: a filter is a value, which the model table holds with its constants
 STAGES = {"detector", "movenet", "crop", "landmarker", "projection", "roi"}
 DETECTORS = {"detector", "movenet"}
