@@ -41,10 +41,15 @@ from pose_ros.outputs.tf_frames import TfListener
 from pose_ros.outputs.topics import QOS
 from pose_ros.outputs.transforms import rotation_matrix
 from pose_ros.runtime import run
+from pose_ros.runtime.active_warnings import ActiveWarnings
 from pose_ros.runtime.clock import STEADY_CLOCK
+from pose_ros.runtime.endpoints import type_name
+from pose_ros.runtime.overrides import unknown_parameters_warning
 from pose_ros.runtime.reader import MessageReader
 
-_UPDATE_PERIOD_S, _WARNING_PERIOD_S = 1.0, 5.0
+_UPDATE_PERIOD_S, _SILENCE_S = 1.0, 5.0
+# Each line of code that logs a warning has its own period.
+_THROTTLED: Any = {"throttle_duration_sec": 5.0, "throttle_time_source_type": STEADY_CLOCK}
 _NAMES_OF = {len(topology): topology.names for topology in (FULL_BODY, UPPER_BODY)}
 _LANDMARKS_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 _NAMES_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -59,7 +64,10 @@ class GestureNode(Node):
 
     def __init__(self) -> None:
         super().__init__("gesture")
+        self._log = self.get_logger()
         self._options = _declared(self)
+        self._warnings = ActiveWarnings(self._log.warning)
+        self._warnings.update("parameters", unknown_parameters_warning(self, "gesture_node"))
         self._wanted: set[Publisher] = set()
         self._reader: MessageReader | None = None
         self._texts = self._publisher(String, "~/gestures")
@@ -78,7 +86,7 @@ class GestureNode(Node):
         self.create_timer(_UPDATE_PERIOD_S, self._update, clock=STEADY_CLOCK)
         gravity = f"along z of {gravity_frame}" if gravity_frame else "that of a level camera"
         topic = self.resolve_topic_name("landmarks")
-        self.get_logger().info(f"waiting for landmarks on {topic}; up is {gravity}")
+        self._log.info(f"waiting for landmarks on {topic}; up is {gravity}")
 
     def destroy_node(self) -> None:
         """Let the reader finish first."""
@@ -98,12 +106,26 @@ class GestureNode(Node):
         self._wanted = {item for item in publishers if item and item.get_subscription_count()}
         if self._reader is not None:
             self._reader.check()
+        self._warnings.update("landmarks", self._no_landmarks_warning())
         if self._wanted and self._reader is None:
             self._reader = MessageReader(
                 self, PointCloud2, "landmarks", _LANDMARKS_QOS, self._receive
             )
         elif not self._wanted:
             self._unsubscribe()
+
+    def _no_landmarks_warning(self) -> str | None:
+        reader = self._reader
+        warning = None if reader is None else reader.no_message_warning("landmarks", _SILENCE_S)
+        if warning is None:
+            return None
+        others = [
+            name
+            for name, types in self.get_topic_names_and_types()
+            if name.endswith("/landmarks") and type_name(PointCloud2) in types
+            if name != self.resolve_topic_name("landmarks") and self.count_publishers(name)
+        ]
+        return f"{warning}; there are landmarks on {', '.join(others)}" if others else warning
 
     def _unsubscribe(self) -> None:
         reader, self._reader = self._reader, None
@@ -121,7 +143,7 @@ class GestureNode(Node):
             is_foreign = names != _NAMES_OF.get(len(names))
             self._foreign_count = len(names) if is_foreign else None
         except ValueError as error:
-            self._warn(f"landmark names rejected: {error}")
+            self._log.warning(f"landmark names rejected: {error}", **_THROTTLED)
 
     # Process
 
@@ -131,10 +153,10 @@ class GestureNode(Node):
             cloud = self._clouds.read(data)
             self._publish(cloud, self._known(landmarks_from_msg(cloud)))
         except ValueError as error:
-            self._warn(f"landmarks rejected: {error}")
+            self._log.warning(f"landmarks rejected: {error}", **_THROTTLED)
         except Exception:
             if self.context.ok():
-                self._warn(f"internal error: {traceback.format_exc()}")
+                self._log.error(f"internal error: {traceback.format_exc()}", **_THROTTLED)
 
     def _known(self, landmarks: Landmarks) -> Landmarks:
         """Return landmarks whose names are known; ValueError for those of another model."""
@@ -153,7 +175,8 @@ class GestureNode(Node):
         time_ns = self._behavior.time_ns
         if self._behavior.has_jumped:
             self._schedule = Schedule()
-            self._warn(f"stamp jumped to {cloud.stamp_ns * 1e-9:.3f}: everybody begins anew")
+            text = f"stamp jumped to {cloud.stamp_ns * 1e-9:.3f}: everybody begins anew"
+            self._log.warning(text, **_THROTTLED)
         due = self._schedule.due(doings, time_ns)
         has_markers = self._markers in self._wanted and self._schedule.are_markers_due(time_ns)
         if due or has_markers or self._rays in self._wanted:
@@ -187,20 +210,14 @@ class GestureNode(Node):
             self._options.gravity_frame, Header(stamp=header.stamp, frame_id=frame)
         )
         if transform is None:
-            self._warn(
+            self._log.warning(
                 f"no transform from frame {frame!r} to gravity_frame "
-                f"{self._options.gravity_frame!r}: the camera is taken to be level"
+                f"{self._options.gravity_frame!r}: the camera is taken to be level",
+                **_THROTTLED,
             )
             return LEVEL_CAMERA_UP
         up: list[float] = rotation_matrix(transform)[2].tolist()
         return up
-
-    def _warn(self, text: str) -> None:
-        self.get_logger().warning(
-            text,
-            throttle_duration_sec=_WARNING_PERIOD_S,
-            throttle_time_source_type=STEADY_CLOCK,
-        )
 
 
 def _declared(node: Node) -> GestureOptions:

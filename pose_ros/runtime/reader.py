@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from rclpy.callback_groups import CallbackGroup
@@ -11,6 +12,8 @@ from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+
+from pose_ros.runtime.endpoints import describe_request, no_message_warning
 
 _FOREVER = -1
 
@@ -36,6 +39,8 @@ class MessageReader:
         process: Callable[[list[bytes]], None],
     ) -> None:
         self._node, self._process = node, process
+        self._message_type, self._qos = message_type, qos
+        self._heard_s = time.monotonic()
         self._subscription = node.create_subscription(
             message_type,
             topic,
@@ -55,6 +60,19 @@ class MessageReader:
         """Raise what has ended the thread, if anything has."""
         if self._error is not None:
             raise self._error
+
+    def no_message_warning(self, what: str, timeout_s: float) -> str | None:
+        """Return why nothing came for longer than `timeout_s`; None if something did.
+
+        `what` is what a message is called.
+        """
+        if time.monotonic() - self._heard_s <= timeout_s:
+            return None
+        topic = self._subscription.topic_name
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        request = describe_request(self._message_type, self._qos)
+        missing = f"no {what} on {topic} for {timeout_s:g} s"
+        return no_message_warning(missing, publishers, request)
 
     def release(self) -> None:
         """Let the thread finish what it is at, and unsubscribe, unless that was done before."""
@@ -82,6 +100,7 @@ class MessageReader:
             wait_set.add_guard_condition(self._guard.handle)
             wait_set.wait(_FOREVER)
             if messages := self._take():
+                self._heard_s = time.monotonic()
                 self._process(messages)
 
     def _take(self) -> list[bytes]:

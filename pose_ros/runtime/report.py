@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,9 +11,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pose_ros.native.library import native_state
+from pose_ros.runtime.active_warnings import ActiveWarnings
 from pose_ros.runtime.clock import STEADY_CLOCK
 from pose_ros.runtime.diagnostics import Diagnostics, PeopleCounts, Status
-from pose_ros.runtime.endpoints import NAME_S, UNNAMED
 from pose_ros.runtime.overrides import unknown_parameters_warning
 
 _REPORT_PERIOD_S = 1.0
@@ -66,7 +64,7 @@ class NodeReport:
 
     def start(self, values: str) -> None:
         """Report with which parameters the node starts, and which of those given do not exist."""
-        self.warnings.update("parameters", unknown_parameters_warning(self._node))
+        self.warnings.update("parameters", unknown_parameters_warning(self._node, "pose_node"))
         self._logger.info(f"native library: {native_state()}")
         self._logger.info(f"parameters that differ from their defaults: {values}")
 
@@ -126,56 +124,6 @@ class NodeReport:
         facts = {**facts, "native library": native_state(), **inference}
         message = self.diagnostics.report(clock.now().to_msg(), name, status, facts)
         self._publisher.publish(message)
-
-
-class ActiveWarnings:
-    """Logs a warning when it begins, and again only after it has ended. Any thread may use it.
-
-    The line waits for the names of the nodes in it, `NAME_S` at most.
-    """
-
-    def __init__(self, log: Callable[[str], object]) -> None:
-        self._log = log
-        self._lock = threading.Lock()
-        self._active: dict[str, str] = {}
-        self._unlogged_since_s: dict[str, float] = {}
-
-    def update(self, kind: str, text: str | None) -> None:
-        """Take the present state of one kind of warning; None: there is none."""
-        with self._lock:  # so that no report has it before the line is there
-            if self._take(kind, text):
-                self._log(str(text))
-
-    def _take(self, kind: str, text: str | None) -> bool:
-        """Keep the present state of one kind; return whether it is to be logged now."""
-        if text is None:
-            self._active.pop(kind, None)
-            self._unlogged_since_s.pop(kind, None)
-            return False
-        now_s = time.monotonic()
-        if kind not in self._active:
-            self._unlogged_since_s[kind] = now_s
-        self._active[kind] = text
-        since_s = self._unlogged_since_s.get(kind)
-        if since_s is None or (UNNAMED in text and now_s - since_s < NAME_S):
-            return False
-        del self._unlogged_since_s[kind]
-        return True
-
-    def update_all(self, warnings: Mapping[str, str | None]) -> None:
-        """Take the present state of several kinds."""
-        for kind, text in warnings.items():
-            self.update(kind, text)
-
-    def get(self, kind: str) -> str | None:
-        """Return the warning of a kind, None if it is not active."""
-        with self._lock:
-            return self._active.get(kind)
-
-    def texts(self, *kinds: str) -> list[str]:
-        """Return the active warnings, of some kinds only if they are given; the oldest first."""
-        with self._lock:
-            return [text for kind, text in self._active.items() if not kinds or kind in kinds]
 
 
 def node_status(warnings: ActiveWarnings, idle: str | None) -> Status | None:

@@ -293,6 +293,27 @@ def test_hri_gestures_are_in_the_frame_that_publish_hri_gives_the_body(
         assert 0 <= prefixed.stamp_ns - stamp_to_ns(message.header.stamp) < 10**10
 
 
+def test_each_kind_of_problem_is_logged_even_right_after_another_one() -> None:
+    with robot(*running.parameters(gravity_fram="base")) as misused:
+        (line,) = misused.process.lines("unknown parameters")
+        assert "did you mean gravity_frame?" in line
+        assert "gesture_node --help" in line
+        misused.subscribe("gestures")
+        misused.publish(PointCloud2())
+        misused.until(lambda: misused.process.lines("landmarks rejected"), "the warning")
+        misused.node.create_publisher(String, "landmark_names", LATCHED).publish(String(data="x"))
+        misused.until(lambda: misused.process.lines("landmark names rejected"), "the next one")
+
+
+def test_it_warns_where_no_landmarks_come_and_says_where_there_are_some() -> None:
+    with robot(*("-r", "landmarks:=elsewhere")) as mistaken:
+        assert not mistaken.process.lines("no landmarks")
+        mistaken.node.create_subscription(String, "gesture/gestures", lambda _: None, 10)
+        mistaken.until(lambda: mistaken.process.lines("no landmarks on /elsewhere"), "a warning")
+        (line,) = mistaken.process.lines("no landmarks")
+        assert "nobody publishes there; there are landmarks on /landmarks" in line
+
+
 def test_it_has_its_own_help() -> None:
     with running.process("-m", "pose_ros.gesture_node", "--help") as process:
         assert process.wait() == 0

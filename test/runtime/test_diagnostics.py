@@ -14,11 +14,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from running import Client
 
+from pose_ros.runtime import active_warnings
 from pose_ros.runtime import diagnostics as diagnostics_module
-from pose_ros.runtime import report as report_module
+from pose_ros.runtime.active_warnings import ActiveWarnings
 from pose_ros.runtime.diagnostics import STAGES, Diagnostics, PeopleCounts
 from pose_ros.runtime.endpoints import NAME_S, UNNAMED
-from pose_ros.runtime.report import ActiveWarnings, node_status
+from pose_ros.runtime.report import node_status
 
 (PERSON,) = running.person()
 
@@ -181,7 +182,7 @@ def test_a_warning_is_logged_once_and_again_after_it_has_ended() -> None:
 def test_a_warning_is_logged_when_its_nodes_have_names_or_some_time_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steady = clock.install(monkeypatch, report_module)
+    steady = clock.install(monkeypatch, active_warnings)
     logged: list[str] = []
     warnings = ActiveWarnings(logged.append)
     nameless = f"2 publishers: {UNNAMED}"
