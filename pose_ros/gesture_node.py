@@ -238,7 +238,7 @@ def _declared(node: Node) -> GestureOptions:
 def main() -> None:
     """Run the node; exit code 1 and one line if it cannot start, 2 for arguments not for ROS."""
     parser = command_line(
-        "gesture_node", "Tell postures and gestures from landmarks.", GestureOptions(), "landmarks"
+        "gesture_node", "Find postures and gestures in landmarks.", GestureOptions(), "landmarks"
     )
     parser.parse_args(run.own_arguments(sys.argv[1:]))
     run.run_or_exit("gesture", GestureNode)
