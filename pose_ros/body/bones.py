@@ -97,7 +97,7 @@ def bone_axes(ends_m: Float64Array, body_axes: Float64Array) -> Float64Array:
         rest, left = axes[:, :, 0], axes[:, :, 1]
         between = rest + along
         scale = (left * along).sum(axis=1) / (1 + (rest * along).sum(axis=1))
-    y = left - scale[:, None] * between
+        y = left - scale[:, None] * between
     is_back = np.linalg.norm(between, axis=1) < _STRAIGHT_BACK
     y[is_back] = left[is_back]
     found: Float64Array = np.stack((along, y, np.cross(along, y)), axis=2)

@@ -96,3 +96,13 @@ def test_axes_are_a_rotation_with_x_along_the_bone_and_turn_with_the_body(
 def test_bones_without_length_have_no_axes(value: float) -> None:
     found = bone_axes(bone_ends(np.full((33, 3), value)), UPRIGHT)
     assert not np.isfinite(found).all(axis=(1, 2)).any()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("beside_m", [0.0, 1e-9])
+def test_a_bone_that_is_opposite_to_how_it_is_at_rest_is_turned_about_y(beside_m: float) -> None:
+    opposite_m = [(0.0, beside_m, 0.0) - np.asarray(bone.rest, np.float64) for bone in BONES]
+    ends_m = np.stack((np.zeros((len(BONES), 3)), opposite_m), axis=1)
+    for along, axes in zip(opposite_m, bone_axes(ends_m, np.eye(3)), strict=True):
+        expected = np.column_stack((along, (0, 1, 0), np.cross(along, (0, 1, 0))))
+        np.testing.assert_allclose(axes, expected, atol=1e-8)
