@@ -16,6 +16,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
+from pose_ros.blazepose.errors import OptionError
 from pose_ros.blazepose.option_fields import option_specs
 from pose_ros.blazepose.topology import FULL_BODY, UPPER_BODY
 from pose_ros.body.behavior import Behavior
@@ -43,7 +44,7 @@ from pose_ros.outputs.transforms import rotation_matrix
 from pose_ros.runtime import run
 from pose_ros.runtime.active_warnings import ActiveWarnings
 from pose_ros.runtime.clock import STEADY_CLOCK
-from pose_ros.runtime.endpoints import type_name
+from pose_ros.runtime.endpoints import other_type, type_name
 from pose_ros.runtime.overrides import unknown_parameters_warning
 from pose_ros.runtime.reader import MessageReader
 
@@ -59,7 +60,7 @@ class GestureNode(Node):
     """Publishes what people do, while somebody subscribes; docs/gestures.md describes it.
 
     No message ends it: what cannot be used is logged. Raises OptionError for a parameter value
-    that is not allowed.
+    that is not allowed, and for landmarks on a topic of its own.
     """
 
     def __init__(self) -> None:
@@ -82,6 +83,8 @@ class GestureNode(Node):
         self._behavior, self._schedule = Behavior(), Schedule()
         self._foreign_count: int | None = None
         self._clouds = CloudSerializer(LANDMARK_DTYPE)
+        _check_topic(self, "landmarks", PointCloud2)
+        _check_topic(self, "landmark_names", String)
         self.create_subscription(String, "landmark_names", self._receive_names, _NAMES_QOS)
         self.create_timer(_UPDATE_PERIOD_S, self._update, clock=STEADY_CLOCK)
         gravity = f"along z of {gravity_frame}" if gravity_frame else "that of a level camera"
@@ -218,6 +221,15 @@ class GestureNode(Node):
             return LEVEL_CAMERA_UP
         up: list[float] = rotation_matrix(transform)[2].tolist()
         return up
+
+
+def _check_topic(node: Node, name: str, message_type: type) -> None:
+    """Raise OptionError if a topic is remapped to one that the node uses with another type."""
+    topic = node.resolve_topic_name(name)
+    if used := other_type(node, topic, message_type):
+        raise OptionError(
+            f"no {name} on {topic}: this node itself uses the topic with {used}; remap to another"
+        )
 
 
 def _declared(node: Node) -> GestureOptions:

@@ -314,6 +314,17 @@ def test_it_warns_where_no_landmarks_come_and_says_where_there_are_some() -> Non
         assert "nobody publishes there; there are landmarks on /landmarks" in line
 
 
+@pytest.mark.parametrize(
+    ("name", "topic"), [("landmarks", "gesture/markers"), ("landmark_names", "gesture/pointing")]
+)
+def test_it_does_not_start_with_landmarks_on_a_topic_of_its_own(name: str, topic: str) -> None:
+    with running.process(*NODE, "--ros-args", "-r", f"{name}:={topic}") as process:
+        assert process.wait() == 1
+        (line,) = process.lines("FATAL")
+        assert f"no {name} on /{topic}: this node itself uses the topic with" in line
+        assert "Traceback" not in process.output
+
+
 def test_it_has_its_own_help() -> None:
     with running.process("-m", "pose_ros.gesture_node", "--help") as process:
         assert process.wait() == 0
