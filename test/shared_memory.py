@@ -1,6 +1,7 @@
 """Shared memory of Fast DDS that killed processes left behind.
 
-A process that is killed leaves its segment in /dev/shm, 70 MB with the profile of the tests.
+A process that is killed leaves its segment in /dev/shm, 70 MB with the profile of the tests. If it
+was just making a port there, that is left empty, and all who send to the port later wait for ever.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 FOLDER = Path("/dev/shm")
 _SEGMENT = re.compile(r"fast(?:rtps|dds)_[0-9a-f]{16}")
+_PORT = re.compile(r"fast(?:rtps|dds)_port[0-9]+")
 _MAPPED = re.compile(rf"{FOLDER}/(\w+)")
 _MIN_AGE_S = 5.0  # one that is just being made is not mapped yet
 
@@ -34,14 +36,29 @@ def mapped(process: str = "[0-9]*") -> set[str]:
 
 
 def remove_orphans(min_age_s: float = _MIN_AGE_S) -> list[str]:
-    """Delete the segments of this user that no process maps; return their names."""
+    """Delete this user's segments that nobody maps, and half-made ports; return their names."""
     found = [file for file in segments() if _is_old(file, min_age_s)]
     in_use = mapped()  # after the files were listed: who made one has mapped it by now
     orphans = [file for file in found if file.name not in in_use and not _is_locked(file)]
     for file in orphans:
         for name in (file, _lock_of(file)):
             name.unlink(missing_ok=True)
-    return [file.name for file in orphans]
+    return [file.name for file in orphans] + _remove_half_made_ports(min_age_s)
+
+
+def _remove_half_made_ports(min_age_s: float) -> list[str]:
+    ports = [file for file in FOLDER.glob("fast*") if _PORT.fullmatch(file.name)]
+    left = [file for file in ports if _is_old(file, min_age_s) and _size(file) == 0]
+    for file in left:
+        file.unlink(missing_ok=True)
+    return [file.name for file in left]
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None  # gone by now
 
 
 def _is_old(file: Path, min_age_s: float) -> bool:

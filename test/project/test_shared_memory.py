@@ -1,4 +1,4 @@
-"""Segments of killed nodes are deleted, those of living ones are not."""
+"""What killed nodes left is deleted, what belongs to living ones is not."""
 
 from __future__ import annotations
 
@@ -69,3 +69,24 @@ def test_a_segment_that_is_just_being_made_is_kept() -> None:
         make_old(left)
         shared_memory.remove_orphans()
         assert not left & exist()
+
+
+def test_a_port_that_was_left_half_made_is_deleted() -> None:
+    """Number 1 is none that Fast DDS uses."""
+    port = shared_memory.FOLDER / "fastrtps_port1"
+    port.touch()
+    assert port.name not in shared_memory.remove_orphans(min_age_s=3600.0)
+    make_old({port.name})
+    assert port.name in shared_memory.remove_orphans()
+    assert not port.exists()
+
+
+def test_a_port_that_is_in_use_is_kept() -> None:
+    port = shared_memory.FOLDER / "fastrtps_port2"
+    port.write_bytes(b"1")
+    make_old({port.name})
+    try:
+        assert port.name not in shared_memory.remove_orphans()
+        assert port.exists()
+    finally:
+        port.unlink()
