@@ -42,7 +42,7 @@ else
 	$(MAKE) --no-print-directory test-timed
 endif
 
-# Four tests at a time, on two cores too: most wait for processes half of the time. Each worker goes
+# Three tests at a time, on two cores too: most wait for processes half of the time. Each worker goes
 # through files in their order, and takes over what is left of another's. What judges times runs alone.
 test-untimed: setup
 	$(PYTEST) -n 3 --dist worksteal -m "not timed"
