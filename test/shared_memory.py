@@ -1,7 +1,7 @@
 """Shared memory of Fast DDS that killed processes left behind.
 
 A process that is killed leaves its segment in /dev/shm, 70 MB with the profile of the tests. If it
-was just making a port there, that is left empty, and all who send to the port later wait for ever.
+was just making a port there, that is left empty, and all who send to the port later wait forever.
 """
 
 from __future__ import annotations

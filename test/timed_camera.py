@@ -1,8 +1,8 @@
 """A camera as a process of its own that notes how long each publish took.
 
 It begins with the first subscriber and prints one line a frame: seconds since frame 0, ms taken.
-It is told to end, not killed: to a subscriber that has stalled, Fast DDS 2.14 makes the port of
-shared memory anew with each image, and all who send there wait for ever if it is left half made.
+SIGTERM ends it. Do not kill it: for a subscriber that has stalled, Fast DDS 2.14 makes the port of
+shared memory anew with each image, and all who send there wait forever if it is left half made.
 """
 
 from __future__ import annotations
