@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import rclpy
@@ -21,7 +22,7 @@ from pose_ros.runtime.exit_limit import limit_exit
 from pose_ros.runtime.memory import keep_freed_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rclpy.executors import Executor
 
@@ -108,19 +109,31 @@ def _spin(node: Node, executor: Executor) -> None:
     Ctrl-C reaches the whole process group.
     """
     try:
-        executor.add_node(node)
-        _wake_now_and_then(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        if ok():  # else the shutdown came half-way
-            raise
+        with until_shutdown():
+            executor.add_node(node)
+            _wake_now_and_then(node)
+            executor.spin()
     finally:
         _ignore_signals()
         executor.shutdown()
         node.destroy_node()
         shutdown()
+
+
+@contextmanager
+def until_shutdown() -> Iterator[None]:
+    """End the block, without an error, where ROS is shut down.
+
+    rclpy raises errors of several kinds then, such as RCLError, where the shutdown comes between
+    two of its calls. An error while ROS is up leaves the block.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception:
+        if ok():
+            raise
 
 
 def _wake_now_and_then(node: Node) -> None:

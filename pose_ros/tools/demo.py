@@ -65,10 +65,8 @@ class Demo:
         """
         with self._video, closing(self._progress):
             try:
-                self._play()
-            except Exception:  # after a signal rclpy raises several kinds: keep what is there
-                if ok():
-                    raise
+                with run.until_shutdown():
+                    self._play()
             finally:
                 for child in reversed(self._children):
                     child.stop()

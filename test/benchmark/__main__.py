@@ -78,11 +78,15 @@ def measure_node(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     open_frames(options.video)
     isolate()
     run.init([])
+    figures: dict[str, Any] | None = None
     try:
-        benchmark = NodeBenchmark(options.video, options.model, options.duration, folder)
-        figures = benchmark.measure(tuple(options.sizes))
+        with run.until_shutdown():
+            benchmark = NodeBenchmark(options.video, options.model, options.duration, folder)
+            figures = benchmark.measure(tuple(options.sizes))
     finally:
         run.shutdown()
+    if figures is None:
+        raise BenchmarkError("interrupted")
     print(table(node_rows(figures["scenarios"])))
     idle = figures["idle"]
     print(

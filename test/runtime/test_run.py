@@ -77,6 +77,25 @@ def make():
 run.run(make)
 print("over", flush=True)
 """
+# What a signal does that comes before the executor looks.
+END_BETWEEN_CALLS = """
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.utilities import get_default_context
+from pose_ros.runtime import run
+run.init([])
+executor = SingleThreadedExecutor()
+executor.add_node(rclpy.create_node("sleeper"))
+try:
+    with run.until_shutdown():
+        executor.spin_once(timeout_sec=0.01)
+        {end}
+        executor.spin_once(timeout_sec=0.01)
+        print("not reached", flush=True)
+    print("over", flush=True)
+finally:
+    run.shutdown()
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -119,6 +138,19 @@ def test_node_may_end_itself() -> None:
     with running.process("-c", SPIN.format(callback="rclpy.try_shutdown")) as process:
         assert process.wait() == 0
         assert process.output.splitlines() == ["ready", "over"]
+
+
+def test_a_shutdown_between_two_calls_ends_a_block() -> None:
+    end = "get_default_context().handle.shutdown()"
+    with running.process("-c", END_BETWEEN_CALLS.format(end=end)) as process:
+        assert process.wait() == 0, process.output
+        assert process.output.splitlines() == ["over"]
+
+
+def test_an_error_of_a_block_is_not_hidden() -> None:
+    with running.process("-c", END_BETWEEN_CALLS.format(end="1 / 0")) as process:
+        assert process.wait() == 1
+        assert process.lines("ZeroDivisionError")
 
 
 def test_error_in_a_callback_is_not_hidden() -> None:

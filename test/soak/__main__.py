@@ -10,14 +10,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import media
 from benchmark.report import circumstances, image_size
 from detections import STAND_IN
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.utilities import ok
 
@@ -80,7 +80,7 @@ class Soak:
         with ExitStack() as stack:
             for rig in self._rigs:
                 stack.callback(rig.stop)
-            with suppress(ExternalShutdownException):  # a signal: keep what is there
+            with run.until_shutdown():  # a signal: keep what is there
                 self._play()
             end_ns = time.monotonic_ns()
             for rig in self._rigs:

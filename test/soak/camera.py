@@ -148,11 +148,8 @@ def main(settings: str, log_path: str, ros_args: list[str]) -> None:
     """Run the camera that some JSON describes; it ends by a signal."""
     run.init(ros_args)
     try:
-        with Path(log_path).open("w", buffering=1) as log:
+        with run.until_shutdown(), Path(log_path).open("w", buffering=1) as log:
             SoakCamera(CameraSettings(*json.loads(settings)), log).play()
-    except Exception:
-        if ok():  # else the signal came between two calls
-            raise
     finally:
         run.shutdown()
 
