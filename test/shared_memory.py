@@ -1,7 +1,6 @@
 """Shared memory of Fast DDS that killed processes left behind.
 
-A process that is killed leaves its segment in /dev/shm, 70 MB with the profile of the tests. If it
-was just making a port there, that is left empty, and all who send to the port later wait forever.
+A process that is killed leaves its segment in /dev/shm, 70 MB with the profile of the tests.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ import re
 import time
 from pathlib import Path
 
-FOLDER = Path("/dev/shm")
+from pose_ros.runtime.shared_memory import FOLDER, MIN_AGE_S, remove_half_made_ports
+
 _SEGMENT = re.compile(r"fast(?:rtps|dds)_[0-9a-f]{16}")
-_PORT = re.compile(r"fast(?:rtps|dds)_port[0-9]+")
 _MAPPED = re.compile(rf"{FOLDER}/(\w+)")
-_MIN_AGE_S = 5.0  # one that is just being made is not mapped yet
 
 
 def segments() -> list[Path]:
@@ -35,30 +33,18 @@ def mapped(process: str = "[0-9]*") -> set[str]:
     return names
 
 
-def remove_orphans(min_age_s: float = _MIN_AGE_S) -> list[str]:
-    """Delete this user's segments that nobody maps, and half-made ports; return their names."""
+def remove_orphans(min_age_s: float = MIN_AGE_S) -> None:
+    """Delete this user's segments that nobody maps, and half-made ports.
+
+    A segment younger than `min_age_s` may be just being made, and not be mapped yet.
+    """
     found = [file for file in segments() if _is_old(file, min_age_s)]
     in_use = mapped()  # after the files were listed: who made one has mapped it by now
     orphans = [file for file in found if file.name not in in_use and not _is_locked(file)]
     for file in orphans:
         for name in (file, _lock_of(file)):
             name.unlink(missing_ok=True)
-    return [file.name for file in orphans] + _remove_half_made_ports(min_age_s)
-
-
-def _remove_half_made_ports(min_age_s: float) -> list[str]:
-    ports = [file for file in FOLDER.glob("fast*") if _PORT.fullmatch(file.name)]
-    left = [file for file in ports if _is_old(file, min_age_s) and _size(file) == 0]
-    for file in left:
-        file.unlink(missing_ok=True)
-    return [file.name for file in left]
-
-
-def _size(file: Path) -> int | None:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return None  # gone by now
+    remove_half_made_ports(min_age_s)
 
 
 def _is_old(file: Path, min_age_s: float) -> bool:

@@ -20,6 +20,7 @@ from pose_ros.blazepose.errors import PoseError
 from pose_ros.runtime.clock import STEADY_CLOCK
 from pose_ros.runtime.exit_limit import limit_exit
 from pose_ros.runtime.memory import keep_freed_memory
+from pose_ros.runtime.shared_memory import remove_half_made_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +62,8 @@ def init(args: list[str] | None = None) -> None:
     # be reported as an error.
     _ignore_signals()
     install_signal_handlers(SignalHandlerOptions.ALL)
+    for line in remove_half_made_ports():  # before the first node, which would hang
+        get_logger("pose_ros").warning(line)
 
 
 def _check_home() -> None:

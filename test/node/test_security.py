@@ -51,7 +51,12 @@ DANGEROUS_CALLS = {
 # What loads compiled code: the library that was built with the package, beside its sources.
 LOADS_CODE = {"native/library.py", "runtime/exit_limit.py", "runtime/memory.py"}
 # What opens files, in the node: the models only, and what ROS and OpenCV do by themselves.
-OPENS_FILES = {"blazepose/model_files.py": {"open"}, "native/onnx_file.py": {"read_bytes", "open"}}
+# Files in /dev/shm that would block the node are deleted.
+OPENS_FILES = {
+    "blazepose/model_files.py": {"open"},
+    "native/onnx_file.py": {"read_bytes", "open"},
+    "runtime/shared_memory.py": {"unlink"},
+}
 FILE_CALLS = {
     *("open", "read_bytes", "read_text", "write_bytes", "write_text", "unlink", "fromfile"),
     *("imread", "imwrite", "VideoCapture", "VideoWriter", "FileStorage", "load", "memmap"),

@@ -7,6 +7,8 @@ import os
 import running
 import shared_memory
 
+from pose_ros.runtime.shared_memory import FOLDER
+
 (PERSON,) = running.person()
 
 
@@ -31,13 +33,13 @@ def exist() -> set[str]:
 
 def make_old(names: set[str]) -> None:
     for name in names:
-        os.utime(shared_memory.FOLDER / name, (0, 0))
+        os.utime(FOLDER / name, (0, 0))
 
 
 def make_new(names: set[str]) -> None:
     """Keep other tests that end now from deleting them."""
     for name in names:
-        os.utime(shared_memory.FOLDER / name)
+        os.utime(FOLDER / name)
 
 
 def test_the_segment_of_a_killed_node_is_deleted_and_that_of_a_living_one_is_not() -> None:
@@ -69,24 +71,3 @@ def test_a_segment_that_is_just_being_made_is_kept() -> None:
         make_old(left)
         shared_memory.remove_orphans()
         assert not left & exist()
-
-
-def test_a_port_that_was_left_half_made_is_deleted() -> None:
-    """Number 1 is none that Fast DDS uses."""
-    port = shared_memory.FOLDER / "fastrtps_port1"
-    port.touch()
-    assert port.name not in shared_memory.remove_orphans(min_age_s=3600.0)
-    make_old({port.name})
-    assert port.name in shared_memory.remove_orphans()
-    assert not port.exists()
-
-
-def test_a_port_that_is_in_use_is_kept() -> None:
-    port = shared_memory.FOLDER / "fastrtps_port2"
-    port.write_bytes(b"1")
-    make_old({port.name})
-    try:
-        assert port.name not in shared_memory.remove_orphans()
-        assert port.exists()
-    finally:
-        port.unlink()
