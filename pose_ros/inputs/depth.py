@@ -190,7 +190,7 @@ class DepthInput:
         stamp_ns = stamp_to_ns(header.stamp)
         request = _Request(stamp_ns, slop_s, stamp_scale, time.monotonic())
         with self._changed:
-            nearest = self._pair(request) if self._is_alive() else None
+            nearest = self._pair(request, is_alive=self._is_alive())
         if nearest is None:
             return None
         check_registered(nearest, image_size, header.frame_id)
@@ -199,23 +199,27 @@ class DepthInput:
             self._without_values.add(time.monotonic(), lacks=not has_values(depth))
         return depth
 
-    def _pair(self, request: _Request) -> Image | None:
-        """Return the depth image that belongs to an image; wait for it if that may help."""
-        self._request = request
-        if not self._without_pair.is_total:
-            self._changed.wait_for(lambda: self._has_reached(request.stamp_ns), request.slop_s)
-        nearest = min(
-            reversed(self._kept),  # of equal stamps the newest
-            key=lambda item: abs(request.difference_ns(item)),
-            default=None,
-        )
-        has_pair = nearest is not None and request.fits(nearest)
-        self._without_pair.add(time.monotonic(), lacks=not has_pair)
-        if nearest is None or has_pair:
-            return nearest
-        self._difference_ns = request.difference_ns(self._kept[-1])
-        self.unpaired += 1
-        return None
+    def _pair(self, request: _Request, *, is_alive: bool) -> Image | None:
+        """Return the depth image that belongs to an image; wait for it if that may help.
+
+        Where depth no longer comes, an image may lack it, but one that waited still has its own.
+        """
+        if is_alive:
+            self._request = request
+            if not self._without_pair.is_total:
+                self._changed.wait_for(lambda: self._has_reached(request.stamp_ns), request.slop_s)
+        found = self._nearest(request)
+        if is_alive:
+            self._without_pair.add(time.monotonic(), lacks=found is None)
+            if found is None and self._kept:
+                self._difference_ns = request.difference_ns(self._kept[-1])
+                self.unpaired += 1
+        return found
+
+    def _nearest(self, request: _Request) -> Image | None:
+        fitting = [item for item in reversed(self._kept) if request.fits(item)]
+        # Of equal stamps the newest.
+        return min(fitting, key=lambda item: abs(request.difference_ns(item)), default=None)
 
     def _is_alive(self) -> bool:
         return time.monotonic() - self._received_s < _ALIVE_S

@@ -213,9 +213,19 @@ def test_a_depth_stream_that_stopped_is_not_waited_for(
     monkeypatch.setattr("pose_ros.inputs.depth._ALIVE_S", 0.05)
     time.sleep(0.05)
     start_s = time.monotonic()
-    assert camera.find_mm(FIRST_NS + 1, slop_s=LONG_S) is None
+    assert camera.find_mm(FIRST_NS + 2 * round(LONG_S * 1e9), slop_s=LONG_S) is None
     assert time.monotonic() - start_s < LONG_S / 2
     assert camera.input.unpaired == 0
+
+
+def test_an_image_that_waited_has_its_depth_though_the_stream_stopped(
+    make: Callable[..., Camera], steady: clock.Clock
+) -> None:
+    camera = make()
+    camera.send(depth(FIRST_NS, 1), depth(FIRST_NS + 33 * MS, 2))
+    steady.advance(10.0)
+    assert camera.find_mm(FIRST_NS) == 1
+    assert camera.find_mm(FIRST_NS + 33 * MS) == 2
 
 
 def test_nothing_is_waited_for_before_depth_ever_came(make: Callable[..., Camera]) -> None:
