@@ -44,7 +44,7 @@ from pose_ros.outputs.transforms import rotation_matrix
 from pose_ros.runtime import run
 from pose_ros.runtime.active_warnings import ActiveWarnings
 from pose_ros.runtime.clock import STEADY_CLOCK
-from pose_ros.runtime.endpoints import other_type, type_name
+from pose_ros.runtime.endpoints import type_conflict, type_name
 from pose_ros.runtime.overrides import unknown_parameters_warning
 from pose_ros.runtime.reader import MessageReader
 
@@ -225,11 +225,8 @@ class GestureNode(Node):
 
 def _check_topic(node: Node, name: str, message_type: type) -> None:
     """Raise OptionError if a topic is remapped to one that the node uses with another type."""
-    topic = node.resolve_topic_name(name)
-    if used := other_type(node, topic, message_type):
-        raise OptionError(
-            f"no {name} on {topic}: this node itself uses the topic with {used}; remap to another"
-        )
+    if conflict := type_conflict(node, name, node.resolve_topic_name(name), message_type):
+        raise OptionError(conflict)
 
 
 def _declared(node: Node) -> GestureOptions:

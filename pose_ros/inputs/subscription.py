@@ -16,8 +16,8 @@ from pose_ros.runtime.endpoints import (
     describe_request,
     is_incompatible,
     no_message_warning,
-    other_type,
     subscription_events,
+    type_conflict,
     type_name,
 )
 
@@ -48,14 +48,15 @@ class LazySubscription(Generic[Message]):
     ) -> None:
         self._node = node
         self.message_type = message_type
-        self.topic = node.resolve_topic_name(topic)
+        self._name, self.topic = topic, node.resolve_topic_name(topic)
         self._wanted = qos
         self._qos = qos.fitting([])
         self._on_message = receive
         self._what, self._grace_s = what, grace_s
         self._needed_s = self._heard_s = self._best_s = 0.0
         self.received = self.lost = 0
-        self._other_type: str | None = None
+        self.conflict: str | None = None
+        """Why it could not subscribe: the node itself uses the topic otherwise."""
         self._subscription: Subscription | None = None
 
     @property
@@ -72,16 +73,6 @@ class LazySubscription(Generic[Message]):
     def has_received(self) -> bool:
         """Whether a message came since the node subscribed."""
         return self.is_subscribed and self.received > 0
-
-    @property
-    def conflict(self) -> str | None:
-        """Why it could not subscribe: the node itself uses the topic otherwise; else None."""
-        if self._other_type is None:
-            return None
-        return (
-            f"no {self._what} on {self.topic}: this node itself uses the topic with "
-            f"{self._other_type}; needed is another topic, of {type_name(self.message_type)}"
-        )
 
     def update(self, is_needed: bool) -> None:
         """Subscribe if that is needed; unsubscribe some time after it no longer is."""
@@ -120,8 +111,8 @@ class LazySubscription(Generic[Message]):
 
     def _connect(self, qos: QoSProfile) -> None:
         self._qos = qos
-        self._other_type = other_type(self._node, self.topic, self.message_type)
-        if self._other_type is not None:
+        self.conflict = type_conflict(self._node, self._name, self.topic, self.message_type)
+        if self.conflict is not None:
             return
         self._subscription = self._node.create_subscription(
             self.message_type,

@@ -14,10 +14,9 @@ from pose_ros.outputs.messages import LANDMARK_NAMES, OUTPUTS, TARGET_OUTPUTS, O
 from pose_ros.outputs.options import OutputOptions
 from pose_ros.outputs.sink import Demand
 from pose_ros.runtime.endpoints import (
-    other_type,
     publisher_events,
     shared_output_warning,
-    type_name,
+    type_conflict,
 )
 
 _RELIABLE = ReliabilityPolicy.RELIABLE
@@ -41,12 +40,10 @@ class TopicSink:
         self._shown = {output: ShownMarkers() for output in OUTPUTS}
 
     def _make(self, output: Output) -> LifecyclePublisher:
-        topic, qos = self._node.resolve_topic_name(f"~/{output.name}"), QOS[output.qos]
-        if other := other_type(self._node, topic, output.message_type):
-            raise OptionError(
-                f"~/{output.name} is remapped to {topic}, which this node itself uses with "
-                f"{other}; needed is another topic, of {type_name(output.message_type)}"
-            )
+        name, qos = f"~/{output.name}", QOS[output.qos]
+        topic = self._node.resolve_topic_name(name)
+        if conflict := type_conflict(self._node, name, topic, output.message_type):
+            raise OptionError(conflict)
         events = publisher_events(self._node, topic, qos)
         publisher: LifecyclePublisher = self._node.create_lifecycle_publisher(
             output.message_type, topic, qos, event_callbacks=events

@@ -71,11 +71,20 @@ def type_name(message_type: type) -> str:
     return f"{package}/{kind}/{message_type.__name__}"
 
 
-def other_type(node: Node, topic: str, message_type: type) -> str | None:
-    """Return the type that a node itself already uses a topic with, if it is another one.
+def type_conflict(node: Node, name: str, topic: str, message_type: type) -> str | None:
+    """Return why a node cannot use a topic: it does already, with another type; else None.
 
-    A topic has one type in a process; ROS fails to make an end of another.
+    A topic has one type in a process; ROS fails to make an end of another. `name` is what the
+    node calls the topic.
     """
+    used = _other_type(node, topic, message_type)
+    return used and (
+        f"{name} cannot be {topic}: this node itself uses the topic with {used}; "
+        f"needed is another topic, of {type_name(message_type)}"
+    )
+
+
+def _other_type(node: Node, topic: str, message_type: type) -> str | None:
     ends = [
         *node.get_publishers_info_by_topic(topic),
         *node.get_subscriptions_info_by_topic(topic),

@@ -321,7 +321,7 @@ def test_it_does_not_start_with_landmarks_on_a_topic_of_its_own(name: str, topic
     with running.process(*NODE, "--ros-args", "-r", f"{name}:={topic}") as process:
         assert process.wait() == 1
         (line,) = process.lines("FATAL")
-        assert f"no {name} on /{topic}: this node itself uses the topic with" in line
+        assert f"{name} cannot be /{topic}: this node itself uses the topic with" in line
         assert "Traceback" not in process.output
 
 
