@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from pose_ros.runtime.shared_memory import remove_half_made_ports
 from pose_ros.tools.domains import is_unused
 from running.waiting import TIMEOUT_S, until
 
@@ -26,8 +27,10 @@ _domains = itertools.cycle(DOMAINS)
 def domain() -> Iterator[int]:
     """Reserve a ROS domain that nothing else on this machine uses at this time.
 
-    The locks are for other tests, which may not have started their nodes yet.
+    The locks are for other tests, which may not have started their nodes yet. What killed
+    processes left half made is deleted, else the first process here would print a line of it.
     """
+    remove_half_made_ports()
     for number in itertools.islice(_domains, 10 * len(DOMAINS)):
         path = Path(tempfile.gettempdir()) / f"pose_ros_test_domain_{number}.lock"
         try:

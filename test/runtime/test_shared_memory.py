@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,15 @@ shared_memory.FOLDER = Path(sys.argv[1])
 run.init([])
 run.shutdown()
 """
+WITH_PORTS_THAT_COUNT_AS_OLD = """
+import re
+import runpy
+import sys
+from pose_ros.runtime import shared_memory
+shared_memory._PORT = re.compile(sys.argv.pop())
+shared_memory.remove_half_made_ports.__defaults__ = (-sys.maxsize,)
+runpy.run_module("pose_ros.gesture_node", run_name="__main__", alter_sys=True)
+"""
 
 
 @pytest.fixture
@@ -42,13 +52,16 @@ def make_empty(file: Path) -> Path:
 
 
 @contextmanager
-def half_made_ports(domain_id: int) -> Iterator[None]:
+def half_made_ports(domain_id: int) -> Iterator[str]:
+    """Make them, too new for nodes of other tests to delete; yield a pattern of their names."""
     first = FIRST_PORT + DOMAIN_PORTS * domain_id
     files = [FOLDER / f"fastrtps_port{number}" for number in range(first, first + PORTS)]
+    then_s = time.time() + 2 * running.TIMEOUT_S
     for file in files:
-        make_empty(file)
+        file.touch()
+        os.utime(file, (then_s, then_s))
     try:
-        yield
+        yield "|".join(file.name for file in files)
     finally:
         for file in files:
             file.unlink(missing_ok=True)
@@ -102,8 +115,8 @@ def test_a_process_warns_at_its_start(tmp_path: Path) -> None:
 
 def test_a_node_starts_and_ends_where_ports_were_left_half_made(tmp_path: Path) -> None:
     """Without the deletion it prints nothing, and only SIGKILL ends it."""
-    with running.domain() as domain_id, half_made_ports(domain_id):
-        node = running.Process(domain_id, tmp_path, "-m", "pose_ros.gesture_node")
+    with running.domain() as domain_id, half_made_ports(domain_id) as names:
+        node = running.Process(domain_id, tmp_path, "-c", WITH_PORTS_THAT_COUNT_AS_OLD, names)
         try:
             node.wait_for_line("waiting for landmarks")
             node.signal(signal.SIGINT)
