@@ -131,6 +131,15 @@ class Robot:
         while time.monotonic() < end_s:
             self._executor.spin_once(timeout_sec=0.02)
 
+    def publish_until_line(self, message: PointCloud2, text: str) -> None:
+        """Publish again and again: a best-effort subscriber misses what comes too early."""
+
+        def is_logged() -> bool:
+            self.publish(message)
+            return bool(self.process.lines(text))
+
+        self.until(is_logged, f"the line {text!r}")
+
     def doing(self, posture: str, *gestures: str) -> Callable[[], dict[str, Any] | None]:
         """Return a condition: somebody is in a posture, and makes these gestures."""
 
@@ -179,8 +188,12 @@ def test_who_sits_and_waves_is_published(watched: Robot) -> None:
         return body_in_posture("sitting", HANGING, waving_arm(since_s))
 
     def found() -> bool:
-        content = json.loads(watched.received["gestures"][-1].data)
-        return content["posture"] == "sitting" and "waving_right" in content["gestures"]
+        last = watched.received["gestures"][-1:]
+        contents = [json.loads(message.data) for message in last]
+        return any(
+            content["posture"] == "sitting" and "waving_right" in content["gestures"]
+            for content in contents
+        )
 
     watched.show(sitting, found, "a wave")
 
@@ -230,8 +243,7 @@ def test_a_model_without_legs_has_arms_only(watched: Robot) -> None:
 def test_damaged_clouds_and_other_models_are_reported(watched: Robot) -> None:
     damaged = cloud(body_in_posture("standing"), watched.stamp_ns)
     damaged.data = damaged.data[:-7]
-    watched.publish(damaged)
-    watched.until(lambda: watched.process.lines("landmarks rejected"), "the warning")
+    watched.publish_until_line(damaged, "landmarks rejected")
     for count in (1, 24, 32):
         watched.publish(cloud(body_in_posture("standing")[:count], watched.stamp_ns))
     watched.publish(PointCloud2())
@@ -266,8 +278,9 @@ def test_messages_go_on_while_stamps_stand_still(watched: Robot) -> None:
         return len(watched.received["gestures"]) >= 5 and len(watched.received["markers"]) >= 10
 
     watched.until(found, "messages")
-    texts = {message.data for message in watched.received["gestures"]}
-    assert len(texts) <= 3, "the same is published again"
+    contents = map(json.loads, {message.data for message in watched.received["gestures"]})
+    of_then = [content for content in contents if not any(content["stamp"].values())]
+    assert len(of_then) <= 3, "the same is published again"
 
 
 def test_it_is_lazy_and_logs_what_up_is() -> None:
@@ -299,8 +312,7 @@ def test_each_kind_of_problem_is_logged_even_right_after_another_one() -> None:
         assert "did you mean gravity_frame?" in line
         assert "gesture_node --help" in line
         misused.subscribe("gestures")
-        misused.publish(PointCloud2())
-        misused.until(lambda: misused.process.lines("landmarks rejected"), "the warning")
+        misused.publish_until_line(PointCloud2(), "landmarks rejected")
         misused.node.create_publisher(String, "landmark_names", LATCHED).publish(String(data="x"))
         misused.until(lambda: misused.process.lines("landmark names rejected"), "the next one")
 
