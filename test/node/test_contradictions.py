@@ -72,7 +72,8 @@ def is_not_located(landmarks: Landmarks) -> bool:
 @pytest.fixture
 def camera(request: pytest.FixtureRequest) -> Iterator[Camera]:
     """A node with a model that knows meters, and a calibrated camera for it."""
-    options = {"model": "lite", **getattr(request, "param", {})}
+    # no warning of an image or a calibration that only comes late
+    options = {"model": "lite", "no_image_timeout_s": 0.0, **getattr(request, "param", {})}
     with running.node_and_client(*running.parameters(**options)) as client:
         infos = client.node.create_publisher(CameraInfo, "camera_info", 1)
         info = rgbd_camera.calibration(HEIGHT, WIDTH)
@@ -210,7 +211,7 @@ def test_a_calibration_from_before_the_camera_was_left_is_not_used(camera: Camer
     camera.until(is_located)
     before = len(client.process.lines(silent))  # the first one may have come late
     client.unsubscribe()
-    client.until(lambda: not client.images_matched(), "the end of the subscription", 60.0)
+    client.until(lambda: not client.images_matched(), "the end of the subscription")
     client.node.destroy_publisher(camera.infos)
     client.listen("landmarks")
 

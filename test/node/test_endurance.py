@@ -144,7 +144,7 @@ for way in itertools.islice(itertools.cycle(ways), int(sys.argv[1])):
 
 def test_nodes_shut_down_from_each_state_one_after_the_other_leave_nothing() -> None:
     with running.process("-c", SHUT_DOWN_FROM_EACH_STATE, str(ROUNDS)) as process:
-        assert process.wait(2 * running.TIMEOUT_S) == 0, process.output
+        assert process.wait(5 * running.TIMEOUT_S) == 0, process.output
         lines = [line.split()[1:] for line in process.lines("held: ")]
         held = [(float(memory), int(threads), int(files)) for memory, threads, files in lines]
         assert len(held) == ROUNDS
@@ -160,7 +160,7 @@ def stamps(received: list[Any]) -> list[int]:
 
 def test_reset_and_enable_under_load_are_obeyed_at_once() -> None:
     with running.node_and_client() as client:
-        client.landmarks(running.image(PERSON))
+        first = client.landmarks(running.image(PERSON)).person_id[0]
         received = client.subscribe("landmarks")
         received.clear()
         sent: list[int] = []
@@ -192,7 +192,7 @@ def test_reset_and_enable_under_load_are_obeyed_at_once() -> None:
         )
         ids = [int(landmarks_from_msg(item).person_id[0]) for item in received]
         assert ids == sorted(ids)
-        assert ids[-1] - ids[0] >= 50
+        assert ids[-1] - first >= 50
         assert not set(silent) & set(processed)
         assert processed == sorted(set(processed))
         assert not client.process.lines("[ERROR]")
@@ -256,7 +256,8 @@ class Frames:
 
 
 def test_a_thousand_parameter_changes_under_load_are_never_seen_half_done() -> None:
-    with running.node_and_client(*running.parameters(static_image_mode=True)) as client:
+    chosen_at_start = running.parameters(static_image_mode=True, no_image_timeout_s=0.0)
+    with running.node_and_client(*chosen_at_start) as client:
         frames, known = Frames(client), []
         for chosen in SETS:
             assert client.set_atomically(**chosen).successful

@@ -362,12 +362,15 @@ def test_nothing_is_done_until_somebody_subscribes() -> None:
         def idle(status: Any) -> bool:
             return status.message == "idle: nobody subscribed" and rate(status, "input") > 0
 
+        def publish() -> None:
+            for _ in range(30):
+                client.publish(message)
+                client.spin(0.01)
+
         message = running.image(PERSON)
+        client.status(lambda status: True, "any state")  # from then on each report comes
         before_s = client.process.cpu_s
-        for _ in range(30):
-            client.publish(message)
-            client.spin(0.01)
-        status = client.status(idle, "images that came in, and nothing done")
+        status = client.status(idle, "images that came in, and nothing done", do=publish)
         idle_s = client.process.cpu_s - before_s
         assert rate(status, "processed") == 0
         assert not [item.key for item in status.values if " ms " in item.key]

@@ -41,8 +41,8 @@ class Reading:
 
     def process(self, messages: list[bytes]) -> None:
         self.threads.add(threading.current_thread().name)
-        self.texts += [deserialize_message(data, String).data for data in messages]
         self.batches.append(len(messages))
+        self.texts += [deserialize_message(data, String).data for data in messages]  # waited for
         assert self.allowed.wait(TIMEOUT_S)
         if self.error is not None:
             raise self.error

@@ -26,7 +26,8 @@ import rclpy
 from pose_ros.runtime import run
 def make():
     print("ready", flush=True)
-    time.sleep(1.0)
+    while rclpy.ok():
+        time.sleep(0.01)
     return rclpy.create_node("late")
 assert run.run(make) is None
 print("over", flush=True)
