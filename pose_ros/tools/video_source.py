@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TextIO
 
 from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
@@ -33,6 +35,8 @@ _NAME = "video_source"
 _QUEUE = 5
 _DISCOVERY_S = 0.5
 """Time for discovery on the other side, and for the last image to arrive there."""
+_DELIVERY_S = 5.0
+_ACKNOWLEDGED = Duration(seconds=0.1)
 
 
 class VideoSource(Node):
@@ -71,7 +75,7 @@ class VideoSource(Node):
             self._wait_for_subscriber()
             with text_log(self._options.stamps) as log:
                 self._publish_all(log)
-            self._stop.wait(_DISCOVERY_S)
+            self._wait_for_delivery()
         except (PoseError, OSError) as error:
             self.failure = PoseError(f"{error}; {self._published} frames were published")
         except Exception as error:
@@ -109,9 +113,21 @@ class VideoSource(Node):
                 self.get_logger().warning(f"no subscriber after {wait_s:g} s; starting anyway")
                 return
 
+    def _wait_for_delivery(self) -> None:
+        """Return when the reliable subscribers have all, or too late; others get some time."""
+        end_s = time.monotonic() + _DELIVERY_S
+        self._stop.wait(_DISCOVERY_S)
+        for publisher in (self._camera_infos, *self._image_publishers):
+            while not publisher.wait_for_all_acked(_ACKNOWLEDGED):
+                if self._stop.is_set() or time.monotonic() > end_s:
+                    return
+
+    @property
+    def _image_publishers(self) -> list[Publisher]:
+        return [self._images] + ([self._jpegs] if self._jpegs else [])
+
     def _has_subscribers(self) -> bool:
-        publishers = [self._images] + ([self._jpegs] if self._jpegs else [])
-        return any(publisher.get_subscription_count() for publisher in publishers)
+        return any(item.get_subscription_count() for item in self._image_publishers)
 
     def _paced(self, frames: Iterator[Frame]) -> Iterator[tuple[int, Frame]]:
         """Yield each frame with its stamp, when it is due, until the node stops."""

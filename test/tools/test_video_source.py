@@ -47,6 +47,16 @@ CALIBRATION = {
 }
 
 
+SLOW_SUBSCRIBER = """
+import rclpy
+from sensor_msgs.msg import Image
+rclpy.init()
+node = rclpy.create_node("slow")
+node.create_subscription(Image, "image", lambda _: print("an image", flush=True), 10)
+rclpy.spin(node)
+"""
+
+
 class Listener:
     """Subscribes before the source starts, and keeps all messages by topic."""
 
@@ -56,9 +66,10 @@ class Listener:
         self._node = rclpy.create_node("listener", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self.images: list[Image] = self._keep("image", Image)
-        self.jpegs: list[CompressedImage] = self._keep("image/compressed", CompressedImage)
+        # first, for the source begins when it knows a subscriber of images
         self.camera_infos: list[CameraInfo] = self._keep("camera_info", CameraInfo)
+        self.jpegs: list[CompressedImage] = self._keep("image/compressed", CompressedImage)
+        self.images: list[Image] = self._keep("image", Image)
 
     def _keep(self, topic: str, message_type: Any) -> list[Any]:
         received: list[Any] = []
@@ -127,6 +138,24 @@ def test_clip_arrives_whole_with_its_stamps_and_calibration(tmp_path: Path) -> N
     np.testing.assert_array_equal(rgb_from_image(listener.images[0]), running.person()[0])
     assert listener.camera_infos[0].k[0] == pytest.approx(400 / 2)
     assert (listener.camera_infos[0].width, listener.camera_infos[0].height) == (400, 300)
+
+
+def test_it_ends_when_a_subscriber_that_stalls_has_the_last_image(tmp_path: Path) -> None:
+    log = tmp_path / "stamps.txt"
+    words = (str(CLIP), "--frames=2", "--rate=0.2", "--wait-for-subscriber=600")
+    with running.process("-m", MODULE, *words, f"--stamps={log}") as source:
+        subscriber = running.Process(source.domain_id, tmp_path, "-c", SLOW_SUBSCRIBER)
+        try:
+            subscriber.wait_for_line("an image")
+            subscriber.signal(signal.SIGSTOP)
+            running.until(lambda: log.read_text().count("\n") == 2, "the last image")
+            time.sleep(1.0)
+            assert source.is_running
+            subscriber.signal(signal.SIGCONT)
+            assert source.wait() == 0, source.output
+            running.until(lambda: len(subscriber.lines("an image")) == 2, "both images")
+        finally:
+            subscriber.kill()
 
 
 def steps_ns(log: Path) -> set[int]:
