@@ -58,19 +58,32 @@ def print_error(name: str, reason: object) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM raise Interrupted, and no other disturb the cleanup."""
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    """Let the first SIGINT or SIGTERM raise Interrupted, and no other disturb what follows.
+
+    A library written in C that calls Python may make an error of its own of it, or lose it: the
+    block ends with Interrupted all the same. Signals stay ignored then, for the command ends.
+    """
+    interrupts: list[Interrupted] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        interrupts.append(Interrupted(number))
+        raise interrupts[0]
+
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
     try:
         yield
+    except Exception as error:
+        if interrupts:
+            raise interrupts[0] from error
+        raise
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise Interrupted(number)
+        if not interrupts:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if interrupts:
+        raise interrupts[0]
 
 
 def _discard(stream: TextIO) -> None:

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import running
 
 from pose_ros.blazepose.errors import PoseError
-from pose_ros.tools.command import interruptible, run_command
+from pose_ros.tools.command import Interrupted, interruptible, run_command
 
 CLOSED_PIPE = """
 import sys
@@ -40,12 +42,22 @@ def test_bugs_are_not_hidden() -> None:
         run_command("tool", lambda: raising(ValueError("bug")))
 
 
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    """Give the signals back to the tests: they stay ignored where a command was interrupted."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_the_work_once(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second one comes while the work cleans up."""
-    before = signal.getsignal(number)
+    """The second one comes while the work cleans up, the third while the process ends."""
     cleaned = []
 
     def work() -> int:
@@ -58,9 +70,33 @@ def test_signals_end_the_work_once(
         return 0
 
     assert run_command("tool", work) == 128 + number
+    os.kill(os.getpid(), number)
     assert cleaned == [True]
     assert capsys.readouterr().err == "tool: interrupted\n"
-    assert signal.getsignal(number) is before
+
+
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize("error", [None, ImportError("initialization failed"), PoseError("bad")])
+def test_a_signal_ends_the_work_whatever_a_library_makes_of_it(
+    error: Exception | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> int:
+        with interruptible():
+            with suppress(Interrupted):
+                os.kill(os.getpid(), signal.SIGTERM)
+            if error:
+                raise error
+        return 0
+
+    assert run_command("tool", work) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "tool: interrupted\n"
+
+
+def test_signals_are_handled_as_before_after_the_work() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with interruptible():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("redirection", ["", "2>&1"])
