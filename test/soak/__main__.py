@@ -41,6 +41,8 @@ from soak.text import as_text
 _START_S = 60.0
 _SAMPLE_S = 1.0
 _LAST_RESULT_S = 1.5
+_RESPONSES_S = 60.0
+STARTED = "all nodes process images"
 _LARGE, _SMALL = ImageSize(1280, 720), ImageSize(640, 480)
 _OTHER_MODEL = "lite"
 _MAX_CAMERAS = 16
@@ -99,6 +101,7 @@ class Soak:
         self._wait(lambda: all(faults.is_ready() for faults in self._faults), "the services")
         for rig in self._rigs:
             rig.record.start_ns = time.monotonic_ns()
+        print(STARTED, flush=True)
         self._run_until_end()
         for rig in self._rigs:
             rig.record.end_ns = time.monotonic_ns()
@@ -107,6 +110,7 @@ class Soak:
         for rig in self._rigs:
             rig.stop_camera()
         self._spin(_LAST_RESULT_S)
+        self._await_responses()
 
     def _run_until_end(self) -> None:
         """Sample and inject faults until the time is over, or a node has ended."""
@@ -123,6 +127,14 @@ class Soak:
                     for rig in self._rigs:
                         rig.sample()
                     progress.advance()
+
+    def _await_responses(self) -> None:
+        """Spin until the nodes that run have answered all requests; a model may be loading."""
+        end_s = time.monotonic() + _RESPONSES_S
+        while any(rig.is_alive and rig.is_asked for rig in self._rigs):
+            self._executor.spin_once(timeout_sec=0.05)
+            if time.monotonic() > end_s:
+                return
 
     def _count(self, rig: Rig) -> int:
         return int(self._watcher.count_publishers(f"{rig.name}/pose/landmarks"))
@@ -155,18 +167,24 @@ def main(args: list[str] | None = None) -> int:
         isolate()
         if options.boxes:
             use_stand_in()
-        run.init([])
         context = circumstances(options)
-        records = Soak(options, folder).run()
-        was_interrupted = not ok()
+        records = _run(options, folder)
     except (SoakError, PoseError, OSError) as error:
         print(f"soak: {error}", file=sys.stderr)
         return 1
+    return _report(records, context, options)
+
+
+def _run(options: argparse.Namespace, folder: Path) -> list[Record]:
+    """Return the records of a run; SoakError or OSError if it is not possible."""
+    run.init([])
+    try:
+        records = Soak(options, folder).run()
+        if not ok():
+            print("soak: interrupted", file=sys.stderr)
+        return records
     finally:
         run.shutdown()
-    if was_interrupted:
-        print("soak: interrupted", file=sys.stderr)
-    return _report(records, context, options)
 
 
 def use_stand_in() -> None:

@@ -141,6 +141,11 @@ class Rig:
             raise SoakError(f"the camera of {self.name} ended:\n{self.camera.last_lines()}")
         return self.node.exit_code is None
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether the node has requests that it has not answered yet."""
+        return any(item.is_accepted is None for item in self.record.requests)
+
     def stop_camera(self) -> None:
         """End the camera cleanly."""
         if self.camera:
