@@ -72,7 +72,7 @@ def record(video: str = "sports2d_demo", model: str = "full", max_persons: int =
             *("-m", "pose_ros.tools.video_source", str(media.path(video)), *options),
         )
         try:
-            client.until(lambda: not source.is_running, "the end of the video", 60.0)
+            client.until(lambda: not source.is_running, "the end of the video")
         finally:
             source.kill()
         rows = sorted(

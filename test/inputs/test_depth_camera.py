@@ -39,7 +39,7 @@ def rgbd(client: Client, folder: Path, image: Any = (), depth: Any = ()) -> Iter
                 *map(str, words),
             )
             halves.append(Process(client.process.domain_id, folder / half, *command))
-            stack.callback(halves[-1].kill)
+            stack.callback(halves[-1].end)
         for process in halves:
             process.wait_for_line("ready")
         complete = folder / "complete"

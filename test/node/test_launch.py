@@ -186,7 +186,7 @@ def test_real_nodes_of_two_cameras_see_their_own_images(tmp_path: Path) -> None:
                 nobody = rear_client.landmarks(running.image(running.black()))
                 assert (len(seen.person_id), len(nobody.person_id)) == (1, 0)
         finally:
-            rear_process.kill()
+            rear_process.end()
 
 
 def file_text(section: str, value: str) -> str:

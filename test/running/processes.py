@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from pose_ros.runtime.shared_memory import remove_half_made_ports
@@ -21,6 +21,9 @@ from running.waiting import TIMEOUT_S, until
 ROOT = Path(__file__).resolve().parents[2]
 DOMAINS = tuple(range(71, 100))
 _domains = itertools.cycle(DOMAINS)
+_GRACE_S = 20.0
+_MIN_AGE_S = 1.0
+"""Before a node of another test finds them, too, and prints a line."""
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def domain() -> Iterator[int]:
     The locks are for other tests, which may not have started their nodes yet. What killed
     processes left half made is deleted, else the first process here would print a line of it.
     """
-    remove_half_made_ports()
+    remove_half_made_ports(_MIN_AGE_S)
     for number in itertools.islice(_domains, 10 * len(DOMAINS)):
         path = Path(tempfile.gettempdir()) / f"pose_ros_test_domain_{number}.lock"
         try:
@@ -115,6 +118,13 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def end(self) -> None:
+        """Terminate it; kill it only if that takes too long, as it may be making a port."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(_GRACE_S)
+        self.kill()
+
     @property
     def cpu_s(self) -> float:
         """Processor time used so far."""
@@ -152,7 +162,7 @@ def process(*command: str) -> Iterator[Process]:
         try:
             yield started
         finally:
-            started.kill()
+            started.end()
 
 
 MODEL = ("-p", "model:=upper_body")
