@@ -156,7 +156,10 @@ def _run(options: argparse.Namespace) -> int:
     isolate()
     try:
         run.init(["--ros-args", "-r", f"__ns:=/demo_{os.getpid()}"])
-        summary = Demo(options, frames).run()
+        demo: Demo | None = None
+        with run.until_shutdown():
+            demo = Demo(options, frames)
+        summary = demo.run() if demo else Summary((), {})
         was_interrupted = not ok()
     finally:
         run.shutdown()

@@ -178,8 +178,13 @@ def main(args: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, folder: Path) -> list[Record]:
     """Return the records of a run; SoakError or OSError if it is not possible."""
     run.init([])
+    soak: Soak | None = None
     try:
-        records = Soak(options, folder).run()
+        with run.until_shutdown():
+            soak = Soak(options, folder)
+        if soak is None:
+            raise SoakError("interrupted before the start")
+        records = soak.run()
         if not ok():
             print("soak: interrupted", file=sys.stderr)
         return records

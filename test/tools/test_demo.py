@@ -27,6 +27,18 @@ from pose_ros.tools.landmark_table import COLUMNS
 from pose_ros.tools.recorder import Result
 
 MODULE = "pose_ros.tools.demo"
+# What a signal does that comes while the recorder is being made.
+INTERRUPTED_START = """
+import sys
+from rclpy.utilities import get_default_context
+from pose_ros.tools import demo
+class Recorder(demo.Recorder):
+    def __init__(self, video):
+        get_default_context().handle.shutdown()
+        super().__init__(video)
+demo.Recorder = Recorder
+sys.exit(demo.main(sys.argv[1:]))
+"""
 FRAMES = 100
 
 
@@ -142,6 +154,14 @@ def test_interrupts_end_everything_with_exit_code_0(
     assert children(demo) == {}
     if sign == "stamps.txt":  # an interpreter that is interrupted at its birth says so in its log
         assert "Traceback" not in logs(tmp_path)
+
+
+def test_an_interrupt_at_the_start_ends_it_with_exit_code_0(tmp_path: Path) -> None:
+    with running.process("-c", INTERRUPTED_START, "--out", str(tmp_path)) as demo:
+        assert demo.wait() == 0, demo.output
+        assert demo.output.splitlines()[-1] == "demo: interrupted"
+        assert "Traceback" not in demo.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_demo_leaves_no_orphans(tmp_path: Path) -> None:
