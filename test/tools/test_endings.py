@@ -27,7 +27,7 @@ from pose_ros.tools.frames import open_frames
 CLIP = str(media.path("person"))
 LIMIT_BYTES = 2000
 ARGUMENTS = {
-    "annotate": (CLIP, "--model=lite", "--out=OUT"),
+    "annotate": (CLIP, "--model=heavy", "--out=OUT"),  # it must not end before the signal
     "benchmark": ("--models", "lite", "full", "--threads=1", "--images=100000"),
     "demo": (f"--video={CLIP}", "--model=lite", "--out=OUT"),
     "video_source": (CLIP, "--loop", "--rate=200", "--stamps=OUT/stamps.txt"),
