@@ -27,7 +27,7 @@ _MAX_SITTING_TILT_DEG = 45.0
 _ON_FLOOR = 0.2
 """Who crouches has the hips higher than that; lower, one can only sit or lie."""
 _BALANCE_PER_DEG = 0.01
-_MAX_BALANCED, _MIN_SEATED = -0.07, 0.0
+_MAX_BALANCED, _MIN_SEATED = -0.07, -0.04
 """Who crouches carries the weight on the feet, and for that bends the back forward; who sits does
 neither. The lean alone is not enough: much of it is depth, which the model knows least."""
 _ON_FEET = 0.08
