@@ -9,9 +9,10 @@ import fcntl
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from pose_ros.runtime.shared_memory import FOLDER, MIN_AGE_S, remove_half_made_ports
+from pose_ros.runtime.shared_memory import FOLDER, MIN_AGE_S, half_made_ports
 
 _SEGMENT = re.compile(r"fast(?:rtps|dds)_[0-9a-f]{16}")
 _MAPPED = re.compile(rf"{FOLDER}/(\w+)")
@@ -44,7 +45,9 @@ def remove_orphans(min_age_s: float = MIN_AGE_S) -> None:
     for file in orphans:
         for name in (file, _lock_of(file)):
             name.unlink(missing_ok=True)
-    remove_half_made_ports(min_age_s)
+    for _, port in half_made_ports(min_age_s):
+        with suppress(PermissionError):  # another user's
+            port.unlink(missing_ok=True)
 
 
 def _is_old(file: Path, min_age_s: float) -> bool:

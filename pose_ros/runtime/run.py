@@ -14,7 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
-from rclpy.utilities import ok, remove_ros_args, try_shutdown
+from rclpy.utilities import get_default_context, ok, remove_ros_args, try_shutdown
 
 from pose_ros.blazepose.errors import PoseError
 from pose_ros.runtime.clock import STEADY_CLOCK
@@ -62,7 +62,8 @@ def init(args: list[str] | None = None) -> None:
     # be reported as an error.
     _ignore_signals()
     install_signal_handlers(SignalHandlerOptions.ALL)
-    for line in remove_half_made_ports():  # before the first node, which would hang
+    domain_id = get_default_context().get_domain_id()
+    for line in remove_half_made_ports(domain_id):  # before the first node, which would hang
         get_logger("pose_ros").warning(line)
 
 

@@ -13,20 +13,35 @@ from pathlib import Path
 FOLDER = Path("/dev/shm")
 MIN_AGE_S = 5.0
 """A younger file may be a port that is being made, which takes far less than a millisecond."""
-_PORT = re.compile(r"fast(?:rtps|dds)_port[0-9]+")
+_PORT = re.compile(r"fast(?:rtps|dds)_port([0-9]+)")
 _REASON = "a killed process left it empty, and Fast DDS would wait forever there"
 
 
-def remove_half_made_ports(min_age_s: float = MIN_AGE_S) -> list[str]:
-    """Delete empty ports older than that; return a line of text for each.
+def domain_ports(domain_id: int) -> range:
+    """Return the numbers of the ports of a ROS domain.
+
+    ref: DDSI-RTPS 2.2, 9.6.1.1
+    """
+    first = 7400 + 250 * domain_id
+    return range(first, first + 250)
+
+
+def remove_half_made_ports(domain_id: int, min_age_s: float = MIN_AGE_S) -> list[str]:
+    """Delete empty ports of a ROS domain older than that; return a line of text for each.
 
     One of another user cannot be deleted: its line says what to do.
     """
-    ports = [file for file in FOLDER.glob("fast*") if _PORT.fullmatch(file.name)]
-    return [_removed(file) for file in ports if _is_half_made(file, min_age_s)]
+    numbers = domain_ports(domain_id)
+    return [_removed(file) for number, file in half_made_ports(min_age_s) if number in numbers]
 
 
-def _is_half_made(file: Path, min_age_s: float) -> bool:
+def half_made_ports(min_age_s: float) -> list[tuple[int, Path]]:
+    """Return number and file of each empty port that is older than that."""
+    found = ((_PORT.fullmatch(file.name), file) for file in FOLDER.glob("fast*"))
+    return [(int(name[1]), file) for name, file in found if name and _is_empty(file, min_age_s)]
+
+
+def _is_empty(file: Path, min_age_s: float) -> bool:
     try:
         status = file.stat()
     except OSError:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 import socket
 
+from pose_ros.runtime.shared_memory import domain_ports
+
 _DOMAINS = range(1, 71)  # the tests claim higher ones
-_FIRST_PORT, _DOMAIN_PORTS = 7400, 250
 _USED_PORTS = 40  # two for discovery by multicast, then from the tenth on two for each process
 
 
 def is_unused(domain_id: int) -> bool:
     """Return whether no process of this machine is in a ROS domain.
 
-    ref: DDSI-RTPS 2.2, 9.6.1.1, the ports of a domain; the first 15 processes are looked for.
+    The first 15 processes are looked for.
     """
-    first = _FIRST_PORT + _DOMAIN_PORTS * domain_id
     try:
-        for port in range(first, first + _USED_PORTS):
+        for port in domain_ports(domain_id)[:_USED_PORTS]:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
                 taken.bind(("", port))
     except OSError:

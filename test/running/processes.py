@@ -22,8 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOMAINS = tuple(range(71, 100))
 _domains = itertools.cycle(DOMAINS)
 _GRACE_S = 20.0
-_MIN_AGE_S = 1.0
-"""Before a node of another test finds them, too, and prints a line."""
 
 
 @contextmanager
@@ -33,13 +31,13 @@ def domain() -> Iterator[int]:
     The locks are for other tests, which may not have started their nodes yet. What killed
     processes left half made is deleted, else the first process here would print a line of it.
     """
-    remove_half_made_ports(_MIN_AGE_S)
     for number in itertools.islice(_domains, 10 * len(DOMAINS)):
         path = Path(tempfile.gettempdir()) / f"pose_ros_test_domain_{number}.lock"
         try:
             with path.open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if is_unused(number):
+                    remove_half_made_ports(number, min_age_s=0.0)
                     yield number
                     return
         except (BlockingIOError, PermissionError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 import running
 
 from pose_ros.runtime import shared_memory
-from pose_ros.runtime.shared_memory import FOLDER, remove_half_made_ports
+from pose_ros.runtime.shared_memory import FOLDER, domain_ports, remove_half_made_ports
 
-# ref: DDSI-RTPS 2.2, 9.6.1.1, the ports of a domain; those of the first five processes.
-FIRST_PORT, DOMAIN_PORTS, PORTS = 7400, 250, 20
+DOMAIN = 3
+PORT, LAST_PORT = 8150, 8399
 
 IN_ANOTHER_FOLDER = """
 import sys
@@ -25,15 +24,6 @@ from pose_ros.runtime import run, shared_memory
 shared_memory.FOLDER = Path(sys.argv[1])
 run.init([])
 run.shutdown()
-"""
-WITH_PORTS_THAT_COUNT_AS_OLD = """
-import re
-import runpy
-import sys
-from pose_ros.runtime import shared_memory
-shared_memory._PORT = re.compile(sys.argv.pop())
-shared_memory.remove_half_made_ports.__defaults__ = (-sys.maxsize,)
-runpy.run_module("pose_ros.gesture_node", run_name="__main__", alter_sys=True)
 """
 
 
@@ -52,45 +42,42 @@ def make_empty(file: Path) -> Path:
 
 
 @contextmanager
-def half_made_ports(domain_id: int) -> Iterator[str]:
-    """Make them, too new for nodes of other tests to delete; yield a pattern of their names."""
-    first = FIRST_PORT + DOMAIN_PORTS * domain_id
-    files = [FOLDER / f"fastrtps_port{number}" for number in range(first, first + PORTS)]
-    then_s = time.time() + 2 * running.TIMEOUT_S
-    for file in files:
-        file.touch()
-        os.utime(file, (then_s, then_s))
+def half_made_ports(domain_id: int) -> Iterator[None]:
+    """Make those of the first five processes of a domain."""
+    numbers = domain_ports(domain_id)[:20]
+    files = [make_empty(FOLDER / f"fastrtps_port{number}") for number in numbers]
     try:
-        yield "|".join(file.name for file in files)
+        yield
     finally:
         for file in files:
             file.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("name", ["fastrtps_port1", "fastdds_port31650"])
+@pytest.mark.parametrize("name", [f"fastrtps_port{PORT}", f"fastdds_port{LAST_PORT}"])
 def test_an_empty_port_is_deleted_with_a_line(folder: Path, name: str) -> None:
     port = make_empty(folder / name)
-    (line,) = remove_half_made_ports()
+    (line,) = remove_half_made_ports(DOMAIN)
     assert line.startswith(f"deleted {port}: a killed process left it empty")
     assert not port.exists()
 
 
 def test_what_is_new_in_use_or_no_port_is_kept(folder: Path) -> None:
-    (folder / "fastrtps_port1").touch()
-    (folder / "fastrtps_port2").write_bytes(b"1")
-    os.utime(folder / "fastrtps_port2", (0, 0))
-    for name in ("port3_el", "0123456789abcdef_el", "portable", "4"):
+    (folder / f"fastrtps_port{PORT}").touch()
+    in_use = folder / f"fastrtps_port{PORT + 1}"
+    in_use.write_bytes(b"1")
+    os.utime(in_use, (0, 0))
+    for name in (f"port{PORT}_el", "0123456789abcdef_el", "portable", "4"):
         make_empty(folder / f"fastrtps_{name}")
     before = set(folder.iterdir())
-    assert remove_half_made_ports(min_age_s=3600.0) == []
+    assert remove_half_made_ports(DOMAIN, min_age_s=3600.0) == []
     assert set(folder.iterdir()) == before
 
 
 def test_what_cannot_be_deleted_is_named(folder: Path) -> None:
-    port = make_empty(folder / "fastrtps_port1")
+    port = make_empty(folder / f"fastrtps_port{PORT}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "unlink", _not_permitted)
-        (line,) = remove_half_made_ports()
+        (line,) = remove_half_made_ports(DOMAIN)
     assert line.startswith(f"{port} cannot be deleted (Operation not permitted); delete it: ")
 
 
@@ -101,22 +88,25 @@ def _not_permitted(_: Path, *, missing_ok: bool) -> None:
 
 def test_no_such_folder_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_memory, "FOLDER", folder / "none")
-    assert remove_half_made_ports() == []
+    assert remove_half_made_ports(DOMAIN) == []
 
 
 def test_a_process_warns_at_its_start(tmp_path: Path) -> None:
-    port = make_empty(tmp_path / "fastrtps_port1")
-    with running.process("-c", IN_ANOTHER_FOLDER, str(tmp_path)) as process:
+    with running.domain() as domain_id:
+        port = make_empty(tmp_path / f"fastrtps_port{domain_ports(domain_id)[0]}")
+        other = make_empty(tmp_path / f"fastrtps_port{domain_ports(domain_id + 1)[0]}")
+        process = running.Process(domain_id, tmp_path, "-c", IN_ANOTHER_FOLDER, str(tmp_path))
         assert process.wait() == 0, process.output
         (line,) = process.output.splitlines()
         assert "[WARN]" in line
         assert f"deleted {port}" in line
+        assert other.exists()
 
 
 def test_a_node_starts_and_ends_where_ports_were_left_half_made(tmp_path: Path) -> None:
     """Without the deletion it prints nothing, and only SIGKILL ends it."""
-    with running.domain() as domain_id, half_made_ports(domain_id) as names:
-        node = running.Process(domain_id, tmp_path, "-c", WITH_PORTS_THAT_COUNT_AS_OLD, names)
+    with running.domain() as domain_id, half_made_ports(domain_id):
+        node = running.Process(domain_id, tmp_path, "-m", "pose_ros.gesture_node")
         try:
             node.wait_for_line("waiting for landmarks")
             node.signal(signal.SIGINT)
