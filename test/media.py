@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ REFERENCE_MD5 = {
 }
 
 # Reasons of failed downloads, so that a test run without network fails once per package.
-_TRIES = 3  # where a failure of the network would be one of the tests
+_PAUSES_S = (5.0, 20.0)  # between tries, where a failure of the network would be one of the tests
 _unavailable: dict[str, str] = {}
 
 
@@ -363,7 +364,8 @@ def _run(command: list[str], folder: Path) -> str | None:
     """Run a command in a folder; the reason why it failed, or None."""
     if shutil.which(command[0]) is None:
         return f"{command[0]} is not installed"
-    for _ in range(_TRIES if os.environ.get("POSE_ROS_REQUIRE_MEDIA") == "1" else 1):
+    for pause_s in (0.0, *(_PAUSES_S if os.environ.get("POSE_ROS_REQUIRE_MEDIA") == "1" else ())):
+        time.sleep(pause_s)
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return None

@@ -117,6 +117,7 @@ def test_without_npm_a_test_is_skipped_with_the_reason_or_fails_where_media_are_
 def test_a_version_that_does_not_exist_is_unavailable_with_the_reason_of_pip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(media, "_PAUSES_S", ())
     row = dataclasses.replace(media.TABLE["astronaut"], version="0.0.0.1")
     monkeypatch.setattr(media, "FOLDER", tmp_path)
     monkeypatch.setattr(media, "_unavailable", {})
