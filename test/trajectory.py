@@ -7,7 +7,6 @@ are right up to one common factor, their course is what can be judged.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,16 +15,19 @@ import media
 import numpy as np
 import numpy.typing as npt
 import running
-from running import Process
-from sensor_msgs.msg import PointCloud2
+from running import Client
+from sensor_msgs.msg import CameraInfo, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from pose_ros.blazepose.datatypes import ImageArray
 from pose_ros.blazepose.topology import FULL_BODY
 from pose_ros.client import landmarks_from_msg
 from pose_ros.runtime.clock import stamp_to_ns
+from pose_ros.tools.calibration import camera_info_from_fov
+from pose_ros.tools.frames import open_frames
 
 HFOV_DEG = 60.0
-MAX_STEP_S = 0.5  # a busy machine does not process every frame
+START_NS = running.FIRST_NS + 10**13
 HIPS = [FULL_BODY.names.index(name) for name in ("left_hip", "right_hip")]
 SHOULDERS = [FULL_BODY.names.index(name) for name in ("left_shoulder", "right_shoulder")]
 
@@ -51,35 +53,41 @@ class Trajectory(NamedTuple):
         """Speeds (n,) of the hips between neighbouring frames that show the same person."""
         steps_m = np.linalg.norm(np.diff(self.hips_m, axis=0), axis=1)
         steps_s, is_same = np.diff(self.times_s), np.diff(self.person_ids) == 0
-        is_used = is_same & np.isfinite(steps_m) & (steps_s < MAX_STEP_S)
+        is_used = is_same & np.isfinite(steps_m)
         return np.asarray(steps_m[is_used] / steps_s[is_used])
 
 
 def record(video: str = "sports2d_demo", model: str = "full", max_persons: int = 1) -> Trajectory:
-    """Play a video to the node, and return the people that it publishes."""
-    options = ("--hfov-deg", str(HFOV_DEG), "--wait-for-subscriber", "10", "--frame-id", "camera")
-    options_of_node = {"model": model, "position_source": "world", "max_persons": max_persons}
-    arguments = running.parameters(**options_of_node)
-    with running.node_and_client(*arguments) as client, tempfile.TemporaryDirectory() as folder:
+    """Send each image of a video when the one before is processed; return the people found."""
+    options = {"model": model, "position_source": "world", "max_persons": max_persons}
+    frames = list(open_frames(str(media.path(video))))
+    with running.node_and_client(*running.parameters(**options)) as client:
         client.listen("landmarks", "markers")
-        clouds = client.subscribe("landmarks")
+        _locate(client, frames[len(frames) // 2].image)
         markers = client.subscribe("markers")
-        clouds.clear()
         markers.clear()
-        source = Process(
-            client.process.domain_id,
-            Path(folder),
-            *("-m", "pose_ros.tools.video_source", str(media.path(video)), *options),
-        )
-        try:
-            client.until(lambda: not source.is_running, "the end of the video")
-        finally:
-            source.kill()
-        rows = sorted(
-            (row for cloud in clouds for row in rows_of(cloud)), key=lambda row: (row[0], row[1])
-        )
+        clouds = [
+            client.ask(running.image(frame.image, START_NS + frame.time_ns)) for frame in frames
+        ]
+    rows = sorted(
+        (row for cloud in clouds for row in rows_of(cloud)), key=lambda row: (row[0], row[1])
+    )
     person_ids, stamps_ns, landmarks_m = map(np.array, zip(*rows, strict=True))
     return Trajectory(stamps_ns * 1e-9, landmarks_m.astype(np.float64), person_ids, list(markers))
+
+
+def _locate(client: Client, rgb: ImageArray) -> None:
+    """Send an image with a calibration until the node has that, then let it forget the image."""
+    height_px, width_px = rgb.shape[:2]
+    info = camera_info_from_fov(width_px, height_px, HFOV_DEG)
+    infos = client.node.create_publisher(CameraInfo, "camera_info", 10)
+
+    def is_located() -> bool:
+        infos.publish(info)
+        return bool(np.isfinite(client.landmarks(running.image(rgb)).xyz).any())
+
+    client.until(is_located, "a position")
+    client.reset()
 
 
 def rows_of(cloud: PointCloud2) -> list[tuple[int, int, npt.NDArray[np.float32]]]:
