@@ -116,7 +116,8 @@ class VideoSource(Node):
     def _wait_for_delivery(self) -> None:
         """Return when the reliable subscribers have all, or too late; others get some time."""
         end_s = time.monotonic() + _DELIVERY_S
-        self._stop.wait(_DISCOVERY_S)
+        if self._stop.wait(_DISCOVERY_S) or not self.context.ok():
+            return
         for publisher in (self._camera_infos, *self._image_publishers):
             while not publisher.wait_for_all_acked(_ACKNOWLEDGED):
                 if self._stop.is_set() or time.monotonic() > end_s:
